@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * New names for old kernels. The only place that tests versions.
+ */
+#ifndef _RSM_COMPAT_H
+#define _RSM_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	mmap_assert_write_locked(vma->vm_mm);
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	mmap_assert_write_locked(vma->vm_mm);
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+#define zap_vma_ptes zap_special_vma_range
+#endif
+
+/* mmap_write_trylock() went away; mmap_write_unlock() undoes this one. */
+static inline bool rsm_mmap_write_trylock(struct mm_struct *mm)
+{
+	if (!down_write_trylock(&mm->mmap_lock))
+		return false;
+#if defined(MM_LOCK_SEQCOUNT) || LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	mm_lock_seqcount_begin(mm);
+#endif
+	return true;
+}
+
+#endif /* _RSM_COMPAT_H */

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The exporter's side: what its descriptor can do, and in which order what
+ * is checked. Only the creator may change a segment; any holder of the
+ * descriptor may look at its status page and poll it.
+ */
+#include <linux/overflow.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "rsm_private.h"
+
+static int check_range(u64 vaddr, u64 length)
+{
+	unsigned long end;
+
+	if (!vaddr)
+		return RSM_ERR_BAD_ADDR;
+	if (!length)
+		return RSM_ERR_BAD_LENGTH;
+	if (!PAGE_ALIGNED(vaddr) || check_add_overflow(vaddr, length, &end))
+		return RSM_ERR_BAD_ADDR;
+	if (!PAGE_ALIGNED(length) || length > RSM_MAX_LENGTH)
+		return RSM_ERR_BAD_LENGTH;
+	return 0;
+}
+
+static int create_on(struct rsm_ucmd *ucmd, struct rsm_controller *ctl)
+{
+	struct rsm_export_create *cmd = ucmd->cmd;
+	struct rsm_segment *seg;
+	int ret;
+
+	ret = check_range(cmd->vaddr, cmd->length);
+	if (ret)
+		goto err_ctl;
+	ret = rsm_segment_alloc(ctl, cmd->length, cmd->flags, &seg);
+	if (ret)
+		goto err_ctl;
+	ret = rsm_ucmd_new_file(ucmd, "[rsm-export]", &rsm_export_fops, seg);
+	if (ret) {
+		rsm_segment_put(seg);
+		return ret;
+	}
+	/* From here on the file owns the segment and releases it. */
+	cmd->out_fd = ucmd->new_fd;
+	return rsm_pages_pin(cmd->vaddr, cmd->length >> PAGE_SHIFT,
+			     &seg->pages);
+
+err_ctl:
+	rsm_controller_put(ctl);
+	return ret;
+}
+
+int rsm_export_create(struct rsm_ucmd *ucmd)
+{
+	struct rsm_export_create *cmd = ucmd->cmd;
+	struct rsm_controller *ctl = rsm_controller_get(cmd->controller);
+
+	cmd->out_fd = -1;
+	return ctl ? create_on(ucmd, ctl) : RSM_ERR_CTLR_NOT_PRESENT;
+}
+
+static struct rsm_segment *ucmd_segment(struct rsm_ucmd *ucmd)
+{
+	return ucmd->file->private_data;
+}
+
+static int rebind_locked(struct rsm_segment *seg, u64 vaddr,
+			 struct rsm_pages **old)
+{
+	struct rsm_pages *pages;
+	int ret;
+
+	lockdep_assert_held(&seg->bind_mutex);
+	if (READ_ONCE(seg->dead))
+		return RSM_ERR_BAD_SEG_HNDL;
+	ret = check_range(vaddr, seg->length);
+	if (ret)
+		return ret;
+	ret = rsm_pages_pin(vaddr, seg->length >> PAGE_SHIFT, &pages);
+	if (ret)
+		return ret;
+	ret = rsm_segment_swap(seg, &pages);
+	*old = pages;
+	if (!ret)
+		rsm_mmap_repopulate(seg);
+	return ret;
+}
+
+int rsm_export_rebind(struct rsm_ucmd *ucmd)
+{
+	struct rsm_export_rebind *cmd = ucmd->cmd;
+	struct rsm_segment *seg = ucmd_segment(ucmd);
+	struct rsm_pages *old = NULL;
+	int ret;
+
+	if (!(seg->flags & RSM_EXPORT_ALLOW_REBIND))
+		return RSM_ERR_REBIND_NOT_ALLOWED;
+	if (!rsm_creator_is_current(seg))
+		return RSM_ERR_NOT_CREATOR;
+	if (!cmd->vaddr)
+		return RSM_ERR_BAD_ADDR;
+	if (cmd->length != seg->length)
+		return RSM_ERR_BAD_LENGTH;
+
+	if (mutex_lock_killable(&seg->bind_mutex))
+		return -EINTR;
+	ret = rebind_locked(seg, cmd->vaddr, &old);
+	mutex_unlock(&seg->bind_mutex);
+	/* The former pages, or on failure those that did not get in. */
+	rsm_pages_put(old);
+	return ret;
+}
+
+static bool segid_reserved(u32 id)
+{
+	if (!id)
+		return false;
+	return id < 0x200000 || (id >= 0x300000 && id < 0x400000) ||
+	       id >= 0x80000000;
+}
+
+/* @acl belongs to the publication, or is freed. */
+static int publish(struct rsm_segment *seg, u32 id, struct rsm_acl *acl,
+		   u32 *out_id)
+{
+	struct rsm_publication *pub = rsm_registry_alloc(seg, id, acl);
+	int ret;
+
+	if (!pub) {
+		kfree(acl);
+		return -ENOMEM;
+	}
+	ret = rsm_registry_add(pub);
+	if (ret) {
+		rsm_registry_free(pub);
+		return ret;
+	}
+	*out_id = pub->key.id;
+	ret = rsm_segment_publish(seg, pub);
+	if (ret)
+		rsm_registry_remove(pub);
+	return ret;
+}
+
+int rsm_export_publish(struct rsm_ucmd *ucmd)
+{
+	struct rsm_export_publish *cmd = ucmd->cmd;
+	struct rsm_segment *seg = ucmd_segment(ucmd);
+	struct rsm_acl *acl;
+	int ret;
+
+	if (!rsm_creator_is_current(seg))
+		return RSM_ERR_NOT_CREATOR;
+	ret = rsm_acl_copy(seg->ctl, cmd->acl, cmd->acl_count, &acl);
+	if (ret)
+		return ret;
+	if (segid_reserved(cmd->segid)) {
+		kfree(acl);
+		return RSM_ERR_RESERVED_SEGID;
+	}
+	ret = rsm_segment_may_publish(seg);
+	if (ret) {
+		kfree(acl);
+		return ret;
+	}
+	return publish(seg, cmd->segid, acl, &cmd->out_segid);
+}
+
+static bool is_published(struct rsm_segment *seg)
+{
+	return READ_ONCE(seg->pub);
+}
+
+/* @acl becomes the access list that the caller has to free. */
+static int replace_acl(struct rsm_segment *seg, struct rsm_acl **acl)
+{
+	int ret = RSM_ERR_SEG_NOT_PUBLISHED;
+
+	spin_lock(&seg->lock);
+	if (seg->pub) {
+		swap(seg->pub->acl, *acl);
+		ret = 0;
+	}
+	spin_unlock(&seg->lock);
+	return ret;
+}
+
+int rsm_export_republish(struct rsm_ucmd *ucmd)
+{
+	struct rsm_export_republish *cmd = ucmd->cmd;
+	struct rsm_segment *seg = ucmd_segment(ucmd);
+	struct rsm_acl *acl;
+	int ret;
+
+	if (!is_published(seg))
+		return RSM_ERR_SEG_NOT_PUBLISHED;
+	if (!rsm_creator_is_current(seg))
+		return RSM_ERR_NOT_CREATOR;
+	ret = rsm_acl_copy(seg->ctl, cmd->acl, cmd->acl_count, &acl);
+	if (ret)
+		return ret;
+	ret = replace_acl(seg, &acl);
+	kfree(acl);
+	return ret;
+}
+
+int rsm_export_unpublish(struct rsm_ucmd *ucmd)
+{
+	struct rsm_segment *seg = ucmd_segment(ucmd);
+
+	if (!rsm_creator_is_current(seg))
+		return RSM_ERR_NOT_CREATOR;
+	if (!is_published(seg))
+		return RSM_ERR_SEG_NOT_PUBLISHED;
+	return rsm_segment_unpublish(seg);
+}
+
+int rsm_export_destroy(struct rsm_ucmd *ucmd)
+{
+	struct rsm_segment *seg = ucmd_segment(ucmd);
+
+	if (!rsm_creator_is_current(seg))
+		return RSM_ERR_NOT_CREATOR;
+	rsm_segment_end(seg);
+	return 0;
+}
+
+static int export_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct rsm_segment *seg = file->private_data;
+
+	if (vma->vm_pgoff != RSM_STATUS_PGOFF)
+		return -ENXIO;
+	return rsm_status_mmap(vma, seg->status);
+}
+
+static __poll_t export_poll(struct file *file, poll_table *wait)
+{
+	struct rsm_segment *seg = file->private_data;
+
+	poll_wait(file, &seg->wait, wait);
+	return READ_ONCE(seg->dead) ? EPOLLERR | EPOLLHUP : 0;
+}
+
+/*
+ * A creator whose address space goes on, because vfork or CLONE_VM shares it,
+ * is noticed here: its last thread is on its way out.
+ */
+static int export_flush(struct file *file, fl_owner_t id)
+{
+	struct rsm_segment *seg = file->private_data;
+
+	if ((current->flags & PF_EXITING) && task_tgid(current) == seg->tgid &&
+	    !atomic_read(&current->signal->live))
+		rsm_segment_end(seg);
+	return 0;
+}
+
+static int export_release(struct inode *inode, struct file *file)
+{
+	struct rsm_segment *seg = file->private_data;
+
+	rsm_segment_end(seg);
+	rsm_segment_put(seg);
+	return 0;
+}
+
+const struct file_operations rsm_export_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = rsm_export_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = export_mmap,
+	.poll = export_poll,
+	.flush = export_flush,
+	.release = export_release,
+	.llseek = noop_llseek,
+};

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Publications by segment id. Ids are unique within an IPC namespace, which
+ * a publication holds, so that its address stands for it.
+ */
+#include <linux/ipc_namespace.h>
+#include <linux/nsproxy.h>
+#include <linux/proc_ns.h>
+#include <linux/rhashtable.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "rsm_private.h"
+
+/* Ids that the system chooses have the topmost bit set. */
+#define RSM_SYSTEM_ID 0x80000000U
+
+static const struct rhashtable_params registry_params = {
+	.key_len = sizeof(struct rsm_pub_key),
+	.key_offset = offsetof(struct rsm_publication, key),
+	.head_offset = offsetof(struct rsm_publication, node),
+	.automatic_shrinking = true,
+};
+
+static struct rhashtable registry;
+static atomic_t last_system_id;
+
+int rsm_registry_init(void)
+{
+	return rhashtable_init(&registry, &registry_params);
+}
+
+void rsm_registry_exit(void)
+{
+	rhashtable_destroy(&registry);
+}
+
+/* The key of @id in the caller's IPC namespace; holds nothing. */
+void rsm_registry_current_key(u32 id, struct rsm_pub_key *key)
+{
+	*key = (struct rsm_pub_key){
+		.ns = current->nsproxy->ipc_ns,
+		.id = id,
+	};
+}
+
+/**
+ * rsm_registry_alloc() - prepare a publication
+ * @seg: what is published
+ * @id: segment id, or 0 to have one chosen by rsm_registry_add()
+ * @acl: access list or NULL; belongs to the publication if it is made
+ *
+ * Return: the publication or NULL.
+ */
+struct rsm_publication *rsm_registry_alloc(struct rsm_segment *seg, u32 id,
+					   struct rsm_acl *acl)
+{
+	struct rsm_publication *pub = kzalloc(sizeof(*pub), GFP_KERNEL_ACCOUNT);
+
+	if (!pub)
+		return NULL;
+	rsm_registry_current_key(id, &pub->key);
+	get_ipc_ns(pub->key.ns);
+	pub->seg = seg;
+	pub->acl = acl;
+	return pub;
+}
+
+/* Free a publication that is in no table; lookups may still see it. */
+void rsm_registry_free(struct rsm_publication *pub)
+{
+	struct ns_common *ns = &pub->key.ns->ns;
+
+	/* put_ipc_ns() is not there for modules. */
+	ns->ops->put(ns);
+	kfree(pub->acl);
+	kfree_rcu(pub, rcu);
+}
+
+static int insert(struct rsm_publication *pub)
+{
+	return rhashtable_lookup_insert_fast(&registry, &pub->node,
+					     registry_params);
+}
+
+/* Ids go round, so that one is not used again soon; live ones are skipped. */
+static int insert_system_id(struct rsm_publication *pub)
+{
+	int ret;
+
+	do {
+		pub->key.id = RSM_SYSTEM_ID | atomic_inc_return(&last_system_id);
+		ret = insert(pub);
+		cond_resched();
+	} while (ret == -EEXIST && !fatal_signal_pending(current));
+	return ret == -EEXIST ? -EINTR : ret;
+}
+
+/**
+ * rsm_registry_add() - enter a publication into the table
+ * @pub: the publication; an id of 0 is replaced by a chosen one
+ *
+ * Return: 0, -EINTR, -ENOMEM or RSM_ERR_SEGID_IN_USE.
+ */
+int rsm_registry_add(struct rsm_publication *pub)
+{
+	int ret = pub->key.id ? insert(pub) : insert_system_id(pub);
+
+	switch (ret) {
+	case 0:
+	case -EINTR:
+		return ret;
+	case -EEXIST:
+		return RSM_ERR_SEGID_IN_USE;
+	}
+	return -ENOMEM;
+}
+
+/* Take a publication out of the table and free it. */
+void rsm_registry_remove(struct rsm_publication *pub)
+{
+	rhashtable_remove_fast(&registry, &pub->node, registry_params);
+	rsm_registry_free(pub);
+}
+
+/* Find a segment by its publication and hold it, or NULL. */
+struct rsm_segment *rsm_registry_find(const struct rsm_pub_key *key)
+{
+	struct rsm_publication *pub;
+	struct rsm_segment *seg = NULL;
+
+	rcu_read_lock();
+	pub = rhashtable_lookup(&registry, key, registry_params);
+	if (pub && kref_get_unless_zero(&pub->seg->ref))
+		seg = pub->seg;
+	rcu_read_unlock();
+	return seg;
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Segments: what importers reach, and how it is taken from them.
+ *
+ * Every change of what importers may reach is made under map_sem for writing
+ * and followed by a zap of all mappings under the same lock: page table
+ * entries are made under map_sem for reading only, so none to the former
+ * pages survives or comes later. Then, and not before, these may be unpinned.
+ *
+ * A segment ends once, whoever comes first: destroy, its last descriptor, or
+ * the creator's death. It stays as an object until the last import is closed.
+ */
+#include <linux/cred.h>
+#include <linux/fs_struct.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "rsm_private.h"
+
+#define RSM_FS_MAGIC 0x52534d43
+
+static int rsm_fs_init_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, RSM_FS_MAGIC) ? 0 : -ENOMEM;
+}
+
+/* For inodes of segments: those of anon_inode files are all the same one. */
+static struct file_system_type rsm_fs = {
+	.name = "rsm",
+	.owner = THIS_MODULE,
+	.init_fs_context = rsm_fs_init_context,
+	.kill_sb = kill_anon_super,
+};
+
+static struct vfsmount *rsm_mount;
+static int rsm_mount_count;
+
+static int make_inode(struct rsm_segment *seg)
+{
+	struct inode *inode;
+	int ret;
+
+	ret = simple_pin_fs(&rsm_fs, &rsm_mount, &rsm_mount_count);
+	if (ret)
+		return ret;
+	inode = alloc_anon_inode(rsm_mount->mnt_sb);
+	if (IS_ERR(inode)) {
+		simple_release_fs(&rsm_mount, &rsm_mount_count);
+		return PTR_ERR(inode);
+	}
+	seg->inode = inode;
+	return 0;
+}
+
+static void free_inode(struct rsm_segment *seg)
+{
+	iput(seg->inode);
+	simple_release_fs(&rsm_mount, &rsm_mount_count);
+}
+
+static void init_locks(struct rsm_segment *seg)
+{
+	mutex_init(&seg->bind_mutex);
+	mutex_init(&seg->areas_lock);
+	init_rwsem(&seg->map_sem);
+	spin_lock_init(&seg->lock);
+	init_waitqueue_head(&seg->wait);
+	INIT_LIST_HEAD(&seg->areas);
+	INIT_LIST_HEAD(&seg->imports);
+	INIT_LIST_HEAD(&seg->creator_link);
+}
+
+/**
+ * rsm_segment_alloc() - make a segment without pages for the caller
+ * @ctl: its controller, which belongs to the segment from now on
+ * @length: length in bytes
+ * @flags: of enum rsm_export_flags
+ * @out: the segment, for rsm_segment_put()
+ *
+ * Return: 0, -errno or an enum rsm_error; @ctl is the caller's then.
+ */
+int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
+		      struct rsm_segment **out)
+{
+	struct rsm_segment *seg = kzalloc(sizeof(*seg), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!seg)
+		return -ENOMEM;
+	kref_init(&seg->ref);
+	init_locks(seg);
+	seg->length = length;
+	seg->flags = flags;
+	seg->mode = 0777 & ~current_umask();
+	current_euid_egid(&seg->uid, &seg->gid);
+
+	ret = rsm_limits_get_handle(&seg->user);
+	if (ret)
+		goto err_free;
+	ret = -ENOMEM;
+	seg->status = rsm_status_alloc();
+	if (!seg->status)
+		goto err_handle;
+	ret = make_inode(seg);
+	if (ret)
+		goto err_status;
+	ret = rsm_creator_join(seg);
+	if (ret)
+		goto err_inode;
+	seg->ctl = ctl;
+	atomic_long_inc(&rsm_stats.segments);
+	*out = seg;
+	return 0;
+
+err_inode:
+	free_inode(seg);
+err_status:
+	put_page(seg->status);
+err_handle:
+	rsm_limits_put_handle(seg->user);
+err_free:
+	kfree(seg);
+	return ret;
+}
+
+static void segment_release(struct kref *ref)
+{
+	struct rsm_segment *seg = container_of(ref, struct rsm_segment, ref);
+
+	WARN_ON_ONCE(seg->pub || seg->pages || !list_empty(&seg->imports) ||
+		     !list_empty(&seg->areas));
+	rsm_creator_leave(seg);
+	free_inode(seg);
+	put_page(seg->status);
+	rsm_limits_put_handle(seg->user);
+	rsm_controller_put(seg->ctl);
+	atomic_long_dec(&rsm_stats.segments);
+	/* rsm_registry_find() and the creator's death look at @ref. */
+	kfree_rcu(seg, rcu);
+}
+
+void rsm_segment_put(struct rsm_segment *seg)
+{
+	kref_put(&seg->ref, segment_release);
+}
+
+/* Take away the publication and every import; the caller frees the former. */
+static struct rsm_publication *revoke(struct rsm_segment *seg)
+{
+	struct rsm_publication *pub;
+
+	lockdep_assert_held_write(&seg->map_sem);
+	spin_lock(&seg->lock);
+	pub = seg->pub;
+	seg->pub = NULL;
+	rsm_import_abort_all(seg);
+	spin_unlock(&seg->lock);
+	rsm_mmap_zap(seg);
+	return pub;
+}
+
+/**
+ * rsm_segment_unpublish() - free the segment id and abort all imports
+ * @seg: the segment
+ *
+ * Return: 0, -EINTR, or RSM_ERR_SEG_NOT_PUBLISHED.
+ */
+int rsm_segment_unpublish(struct rsm_segment *seg)
+{
+	struct rsm_publication *pub;
+
+	if (down_write_killable(&seg->map_sem))
+		return -EINTR;
+	pub = revoke(seg);
+	up_write(&seg->map_sem);
+	if (!pub)
+		return RSM_ERR_SEG_NOT_PUBLISHED;
+	rsm_registry_remove(pub);
+	return 0;
+}
+
+static void mark_dead(struct rsm_segment *seg)
+{
+	spin_lock(&seg->lock);
+	seg->dead = true;
+	rsm_status_set_state(seg->status, RSM_STATE_ABORTED);
+	wake_up_poll(&seg->wait, EPOLLERR | EPOLLHUP);
+	spin_unlock(&seg->lock);
+}
+
+/**
+ * rsm_segment_end() - end a segment; nothing if it has ended
+ * @seg: the segment
+ *
+ * When it returns nobody reaches the segment's pages, whoever ended it.
+ *
+ * Context: sleeps; never fails, never allocates, takes no lock that a task
+ * may hold while it waits for user memory.
+ */
+void rsm_segment_end(struct rsm_segment *seg)
+{
+	struct rsm_publication *pub;
+	struct rsm_pages *pages;
+
+	down_write(&seg->map_sem);
+	mark_dead(seg);
+	pub = revoke(seg);
+	pages = seg->pages;
+	seg->pages = NULL;
+	up_write(&seg->map_sem);
+
+	if (pub)
+		rsm_registry_remove(pub);
+	rsm_pages_put(pages);
+}
+
+/* The state in which a segment can be published: 0 or an enum rsm_error. */
+static int publishable(const struct rsm_segment *seg)
+{
+	lockdep_assert_held(&seg->lock);
+	if (seg->dead)
+		return RSM_ERR_BAD_SEG_HNDL;
+	return seg->pub ? RSM_ERR_SEG_ALREADY_PUBLISHED : 0;
+}
+
+/* Tell early what rsm_segment_publish() would say of the segment now. */
+int rsm_segment_may_publish(struct rsm_segment *seg)
+{
+	int ret;
+
+	spin_lock(&seg->lock);
+	ret = publishable(seg);
+	spin_unlock(&seg->lock);
+	return ret;
+}
+
+/**
+ * rsm_segment_publish() - let importers find a publication's segment
+ * @seg: the segment
+ * @pub: its publication, in the registry already
+ *
+ * Return: 0, RSM_ERR_SEG_ALREADY_PUBLISHED or RSM_ERR_BAD_SEG_HNDL; the
+ * caller removes @pub then.
+ */
+int rsm_segment_publish(struct rsm_segment *seg, struct rsm_publication *pub)
+{
+	int ret;
+
+	spin_lock(&seg->lock);
+	ret = publishable(seg);
+	if (!ret)
+		seg->pub = pub;
+	spin_unlock(&seg->lock);
+	return ret;
+}
+
+static void set_rebinds(struct rsm_segment *seg, u64 rebinds)
+{
+	struct rsm_import *imp;
+
+	lockdep_assert_held_write(&seg->map_sem);
+	spin_lock(&seg->lock);
+	seg->rebinds = rebinds;
+	rsm_status_set_rebinds(seg->status, rebinds);
+	list_for_each_entry(imp, &seg->imports, link)
+		rsm_status_set_rebinds(imp->status, rebinds);
+	spin_unlock(&seg->lock);
+}
+
+/**
+ * rsm_segment_swap() - put other pages in the place of a segment's
+ * @seg: the segment
+ * @pages: as many pages as the segment has; on success the former ones, which
+ *         nobody reaches any more
+ *
+ * Return: 0, -EINTR or RSM_ERR_BAD_SEG_HNDL, and then nothing has changed.
+ */
+int rsm_segment_swap(struct rsm_segment *seg, struct rsm_pages **pages)
+{
+	if (down_write_killable(&seg->map_sem))
+		return -EINTR;
+	if (seg->dead) {
+		up_write(&seg->map_sem);
+		return RSM_ERR_BAD_SEG_HNDL;
+	}
+	/* Odd from before the first new page can be seen to after the last old. */
+	set_rebinds(seg, seg->rebinds + 1);
+	swap(seg->pages, *pages);
+	rsm_mmap_zap(seg);
+	set_rebinds(seg, seg->rebinds + 1);
+	up_write(&seg->map_sem);
+	return 0;
+}
