@@ -80,7 +80,7 @@ static int node_mode(const struct rsm_segment *seg, const struct rsm_acl *acl,
 	return -RSM_ERR_SEG_NOT_PUBLISHED_TO_NODE;
 }
 
-/* Position of the digit that judges the caller; there is no fall-through. */
+/* Position of the digit that judges the caller: one and no other. */
 static unsigned int class_shift(const struct rsm_segment *seg)
 {
 	if (uid_eq(current_euid(), seg->uid))

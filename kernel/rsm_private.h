@@ -171,7 +171,8 @@ struct rsm_segment {
 	/** @areas: VMAs of imports, new ones first */
 	struct list_head areas;
 
-	/** @map_sem: protects @pages and, with @lock, the states; readers make
+	/**
+	 * @map_sem: protects @pages and, with @lock, the states; readers make
 	 * page table entries and copy
 	 */
 	struct rw_semaphore map_sem;

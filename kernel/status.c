@@ -22,15 +22,15 @@ struct page *rsm_status_alloc(void)
 	return page;
 }
 
-/* Pairs with the acquire loads that struct rsm_status asks readers for. */
 void rsm_status_set_state(struct page *page, u32 state)
 {
+	/* Pairs with the acquire loads struct rsm_status asks readers for. */
 	smp_store_release(&status_of(page)->state, state);
 }
 
-/* As rsm_status_set_state(). */
 void rsm_status_set_rebinds(struct page *page, u64 rebinds)
 {
+	/* Pairs as in rsm_status_set_state(). */
 	smp_store_release(&status_of(page)->rebinds, rebinds);
 }
 

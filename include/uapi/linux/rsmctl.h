@@ -266,11 +266,9 @@ struct rsm_access_entry {
  * Errors, in the order of the checks: RSM_ERR_NOT_CREATOR (EPERM),
  * RSM_ERR_BAD_ACL (EINVAL: the number of entries), RSM_ERR_BAD_ADDR (EFAULT:
  * @acl cannot be read), RSM_ERR_BAD_ACL (EINVAL: an entry),
- * RSM_ERR_RESERVED_SEGID (EINVAL), RSM_ERR_INTERRUPTED (EINTR),
- * RSM_ERR_SEG_ALREADY_PUBLISHED (EBUSY), RSM_ERR_BAD_SEG_HNDL (ENODEV: the
- * segment has ended), RSM_ERR_SEGID_IN_USE (EEXIST),
- * RSM_ERR_INSUFFICIENT_RESOURCES (ENOSPC: no id left),
- * RSM_ERR_INSUFFICIENT_MEM (ENOMEM).
+ * RSM_ERR_RESERVED_SEGID (EINVAL), RSM_ERR_BAD_SEG_HNDL (ENODEV: the segment
+ * has ended), RSM_ERR_SEG_ALREADY_PUBLISHED (EBUSY), RSM_ERR_SEGID_IN_USE
+ * (EEXIST), RSM_ERR_INSUFFICIENT_MEM (ENOMEM), RSM_ERR_INTERRUPTED (EINTR).
  */
 struct rsm_export_publish {
 	__u32 size;
@@ -296,7 +294,7 @@ struct rsm_export_publish {
  *
  * Errors, in the order of the checks: RSM_ERR_SEG_NOT_PUBLISHED (ENOENT),
  * RSM_ERR_NOT_CREATOR (EPERM), RSM_ERR_BAD_ACL (EINVAL), RSM_ERR_BAD_ADDR
- * (EFAULT), RSM_ERR_INTERRUPTED (EINTR), RSM_ERR_INSUFFICIENT_MEM (ENOMEM).
+ * (EFAULT), RSM_ERR_INSUFFICIENT_MEM (ENOMEM).
  */
 struct rsm_export_republish {
 	__u32 size;
@@ -341,8 +339,7 @@ struct rsm_export_unpublish {
  * release its pages. The descriptor remains and is good for nothing but
  * close() and its status page. Success also when it has ended already.
  *
- * Errors, in the order of the checks: RSM_ERR_NOT_CREATOR (EPERM),
- * RSM_ERR_INTERRUPTED (EINTR).
+ * Errors: RSM_ERR_NOT_CREATOR (EPERM).
  */
 struct rsm_export_destroy {
 	__u32 size;
