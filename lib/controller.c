@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Controllers, topology, and the administrator's ranges of segment ids.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#ifndef RSM_SEGMENTID_FILE
+#define RSM_SEGMENTID_FILE "/etc/rsm/rsm.segmentid"
+#endif
+
+/*
+ * Controllers that have a handle. The lock is taken before that of a handle
+ * and for changes of any controller's refs.
+ */
+static struct {
+	pthread_mutex_t lock;
+	struct rsm_handle *head;
+} controllers = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/*
+ * Write the name as the kernel knows it: a kind in lower case and a number
+ * without leading zeros, which loopback does not have.
+ */
+static int normalize_name(const char *name, char out[RSM_CONTROLLER_NAME_MAX])
+{
+	size_t length = strlen(name);
+	size_t kind = length;
+	size_t i;
+
+	while (kind && isdigit((unsigned char)name[kind - 1]))
+		kind--;
+	if (!kind || length >= RSM_CONTROLLER_NAME_MAX)
+		return RSMERR_CTLR_NOT_PRESENT;
+	for (i = 0; i < kind; i++)
+		out[i] = tolower((unsigned char)name[i]);
+	out[kind] = '\0';
+	if (!strcmp(out, "loopback"))
+		return RSM_SUCCESS;
+
+	for (name += kind; name[0] == '0' && name[1]; name++)
+		;
+	if (snprintf(out + kind, RSM_CONTROLLER_NAME_MAX - kind, "%s",
+		     *name ? name : "0") >=
+	    (int)(RSM_CONTROLLER_NAME_MAX - kind))
+		return RSMERR_CTLR_NOT_PRESENT;
+	return RSM_SUCCESS;
+}
+
+static int query(struct rsm_controller_info *info)
+{
+	return rsm_control(RSM_CONTROLLER_INFO, info, &info->out_error,
+			   RSMERR_CTLR_NOT_PRESENT);
+}
+
+static struct rsm_handle *find(const char *name)
+{
+	struct rsm_handle *handle = controllers.head;
+
+	while (handle && strcmp(handle->ctlr.info.name, name))
+		handle = handle->ctlr.next;
+	return handle;
+}
+
+/* Make the handle of a controller that has none. */
+static int add(struct rsm_controller_info *info, struct rsm_handle **out)
+{
+	struct rsm_handle *handle;
+	int ret;
+
+	ret = query(info);
+	if (ret)
+		return ret;
+	handle = rsm_handle_new(RSM_HANDLE_CONTROLLER);
+	if (!handle)
+		return RSMERR_INSUFFICIENT_MEM;
+	handle->ctlr.refs = 0;
+	handle->ctlr.info = *info;
+	handle->ctlr.next = controllers.head;
+	controllers.head = handle;
+	rsm_handle_release(handle);
+	*out = handle;
+	return RSM_SUCCESS;
+}
+
+int rsm_get_controller(char *name, rsmapi_controller_handle_t *controller)
+{
+	struct rsm_controller_info info = { .size = sizeof(info) };
+	struct rsm_handle *handle;
+	int ret;
+
+	if (!controller)
+		return RSMERR_BAD_CTLR_HNDL;
+	ret = normalize_name(name ? name : "loopback", info.name);
+	if (ret)
+		return ret;
+
+	pthread_mutex_lock(&controllers.lock);
+	handle = find(info.name);
+	if (!handle)
+		ret = add(&info, &handle);
+	if (!ret) {
+		handle->ctlr.refs++;
+		*controller = (rsmapi_controller_handle_t)handle->value;
+	}
+	pthread_mutex_unlock(&controllers.lock);
+	return ret;
+}
+
+static void remove_controller(struct rsm_handle *handle)
+{
+	struct rsm_handle **link = &controllers.head;
+
+	while (*link != handle)
+		link = &(*link)->ctlr.next;
+	*link = handle->ctlr.next;
+	rsm_handle_free(handle);
+}
+
+int rsm_release_controller(rsmapi_controller_handle_t controller)
+{
+	struct rsm_handle *handle;
+
+	pthread_mutex_lock(&controllers.lock);
+	handle = rsm_handle_hold(controller, RSM_HANDLE_CONTROLLER);
+	if (handle) {
+		if (--handle->ctlr.refs)
+			rsm_handle_release(handle);
+		else
+			remove_controller(handle);
+	}
+	pthread_mutex_unlock(&controllers.lock);
+	return handle ? RSM_SUCCESS : RSMERR_BAD_CTLR_HNDL;
+}
+
+/* Copy what is known of a controller. */
+int rsm_ctlr_info(rsmapi_controller_handle_t controller,
+		  struct rsm_controller_info *info)
+{
+	struct rsm_handle *handle;
+
+	handle = rsm_handle_hold(controller, RSM_HANDLE_CONTROLLER);
+	if (!handle)
+		return RSMERR_BAD_CTLR_HNDL;
+	*info = handle->ctlr.info;
+	rsm_handle_release(handle);
+	return RSM_SUCCESS;
+}
+
+int rsm_get_controller_attr(rsmapi_controller_handle_t controller,
+			    rsmapi_controller_attr_t *attr)
+{
+	struct rsm_controller_info info;
+	int ret;
+
+	ret = rsm_ctlr_info(controller, &info);
+	if (ret)
+		return ret;
+	if (!attr)
+		return RSMERR_BAD_ADDR;
+	attr->attr_direct_access_sizes = info.out_direct_access_sizes;
+	attr->attr_atomic_sizes = info.out_atomic_sizes;
+	attr->attr_page_size = info.out_page_sizes;
+	attr->attr_max_export_segment_size = info.out_max_export_size;
+	attr->attr_tot_export_segment_size = info.out_total_export_size;
+	attr->attr_max_export_segments = info.out_max_exports;
+	attr->attr_max_import_map_size = info.out_max_import_size;
+	attr->attr_tot_import_map_size = info.out_total_import_size;
+	attr->attr_max_import_segments = info.out_max_imports;
+	return RSM_SUCCESS;
+}
+
+int rsm_get_interconnect_topology(rsm_topology_t **topology)
+{
+	struct rsm_controller_info info = {
+		.size = sizeof(info),
+		.name = "loopback",
+	};
+	rsm_topology_t *topo;
+	int ret;
+
+	if (!topology)
+		return RSMERR_BAD_TOPOLOGY_PTR;
+	*topology = NULL;
+	ret = query(&info);
+	if (ret)
+		return ret;
+	topo = calloc(1, sizeof(*topo));
+	if (!topo)
+		return RSMERR_INSUFFICIENT_MEM;
+	topo->topology_hdr.local_nodeid = info.out_node;
+	*topology = topo;
+	return RSM_SUCCESS;
+}
+
+void rsm_free_interconnect_topology(rsm_topology_t *topology)
+{
+	free(topology);
+}
+
+/* A whole field as a number that fits in 32 bits. */
+static int parse_u32(const char *field, int base, uint32_t *out)
+{
+	unsigned long long value;
+	char *end;
+
+	if (!isxdigit((unsigned char)field[0]))
+		return RSMERR_BAD_CONF;
+	errno = 0;
+	value = strtoull(field, &end, base);
+	if (errno || *end || value > UINT32_MAX)
+		return RSMERR_BAD_CONF;
+	*out = value;
+	return RSM_SUCCESS;
+}
+
+/* RSMERR_BAD_APPID: the line is a good one, but not that of @appid. */
+static int parse_line(char *line, const char *appid, rsm_memseg_id_t *baseid,
+		      uint32_t *length)
+{
+	char *fields[4];
+	char *save;
+	int i;
+
+	line += strspn(line, " \t");
+	if (*line == '#')
+		return RSMERR_BAD_APPID;
+	for (i = 0; i < 4; i++, line = NULL) {
+		fields[i] = strtok_r(line, " \t\n", &save);
+		if (!fields[i])
+			return RSMERR_BAD_CONF;
+	}
+	if (strcasecmp(fields[1], appid))
+		return RSMERR_BAD_APPID;
+	/* The manual says the one and shows the other. */
+	if (strcasecmp(fields[0], "reserve") &&
+	    strcasecmp(fields[0], "reserved"))
+		return RSMERR_BAD_CONF;
+	if (parse_u32(fields[2], 16, baseid))
+		return RSMERR_BAD_CONF;
+	return parse_u32(fields[3], 10, length);
+}
+
+int rsm_get_segmentid_range(const char *appid, rsm_memseg_id_t *baseid,
+			    uint32_t *length)
+{
+	int ret = RSMERR_BAD_APPID;
+	int saved_errno = errno;
+	char *line = NULL;
+	size_t size = 0;
+	FILE *file;
+
+	if (!appid || !baseid || !length)
+		return RSMERR_BAD_ADDR;
+	file = fopen(RSM_SEGMENTID_FILE, "re");
+	if (file) {
+		while (ret == RSMERR_BAD_APPID &&
+		       getline(&line, &size, file) >= 0)
+			ret = parse_line(line, appid, baseid, length);
+		if (ferror(file))
+			ret = RSMERR_BAD_CONF;
+		free(line);
+		fclose(file);
+	} else {
+		ret = RSMERR_BAD_CONF;
+	}
+	errno = saved_errno;
+	return ret;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Calls of the kernel, and what their failures are in terms of RSMAPI.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define RSM_DEV "/dev/rsmctl"
+
+/*
+ * Failures of ioctl() without an out_error and of mmap(). EBADF and ENOTTY:
+ * the application closed our descriptor.
+ */
+static const struct {
+	int error;
+	int ioctl;
+	int mmap;
+} errors[] = {
+	{ EACCES, RSMERR_PERM_DENIED, RSMERR_BAD_PERMS },
+	{ EAGAIN, RSMERR_INSUFFICIENT_RESOURCES, RSMERR_INSUFFICIENT_RESOURCES },
+	{ EBADF, RSMERR_BAD_SEG_HNDL, RSMERR_BAD_SEG_HNDL },
+	{ EFAULT, RSMERR_BAD_ADDR, RSMERR_MAP_FAILED },
+	{ EINTR, RSMERR_INTERRUPTED, RSMERR_MAP_FAILED },
+	{ EMFILE, RSMERR_INSUFFICIENT_RESOURCES, RSMERR_MAP_FAILED },
+	{ ENFILE, RSMERR_INSUFFICIENT_RESOURCES, RSMERR_MAP_FAILED },
+	{ ENODEV, RSMERR_CTLR_NOT_PRESENT, RSMERR_CONN_ABORTED },
+	{ ENOMEM, RSMERR_INSUFFICIENT_MEM, RSMERR_BAD_LENGTH },
+	{ ENOTTY, RSMERR_BAD_SEG_HNDL, RSMERR_MAP_FAILED },
+	{ ENXIO, RSMERR_CTLR_NOT_PRESENT, RSMERR_BAD_LENGTH },
+	{ EOPNOTSUPP, RSMERR_UNSUPPORTED_OPERATION, RSMERR_MAP_FAILED },
+	{ EOVERFLOW, RSMERR_INTERNAL_ERROR, RSMERR_BAD_LENGTH },
+	/* anything else */
+	{ 0, RSMERR_INTERNAL_ERROR, RSMERR_MAP_FAILED },
+};
+
+static size_t find_error(int error)
+{
+	size_t i = 0;
+
+	while (errors[i].error && errors[i].error != error)
+		i++;
+	return i;
+}
+
+size_t rsm_page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+int rsm_ioctl(int fd, unsigned long nr, void *cmd, const __u32 *out_error)
+{
+	int saved_errno = errno;
+	int ret = RSM_SUCCESS;
+
+	if (ioctl(fd, nr, cmd))
+		ret = *out_error ? (int)*out_error :
+				   errors[find_error(errno)].ioctl;
+	errno = saved_errno;
+	return ret;
+}
+
+/* An ioctl of the control node; @open_error if that cannot be opened. */
+int rsm_control(unsigned long nr, void *cmd, const __u32 *out_error,
+		int open_error)
+{
+	int saved_errno = errno;
+	int ret = open_error;
+	int fd;
+
+	fd = open(RSM_DEV, O_RDWR | O_CLOEXEC);
+	if (fd >= 0) {
+		ret = rsm_ioctl(fd, nr, cmd, out_error);
+		close(fd);
+	}
+	errno = saved_errno;
+	return ret;
+}
+
+int rsm_mmap(void **addr, size_t length, int prot, int flags, int fd,
+	     off_t offset)
+{
+	int saved_errno = errno;
+	int ret = RSM_SUCCESS;
+	void *map;
+
+	map = mmap(*addr, length, prot, flags, fd, offset);
+	if (map == MAP_FAILED)
+		ret = errors[find_error(errno)].mmap;
+	else
+		*addr = map;
+	errno = saved_errno;
+	return ret;
+}
