@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# "make help" lists what can be made. Everything is built below build/.
+RSMCTL_VERSION := 0.1.0
+
+# Kernel headers to build the module for.
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV))
+
+prefix ?= /usr/local
+DESTDIR ?=
+CACHE := $(or $(RSM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rsmctl)
+RSM_KERNELS ?= 6.1 6.12
+RSM_TEST ?=
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+MAKEFLAGS += --no-print-directory
+
+# $(call release,HEADERS): the uname -r of the kernel that headers are for.
+release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
+	$(1)/include/generated/utsrelease.h 2>/dev/null)
+RELEASE := $(call release,$(KDIR))
+MODBUILD = $(CURDIR)/build/$(RELEASE)$(if $(filter y,$(RSM_TEST)),-test)
+DKMS_SRC = $(DESTDIR)/usr/src/rsmctl-$(RSMCTL_VERSION)
+KVER ?= $(RELEASE)
+INSTALL_DIR := updates
+
+SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSION)
+sub = $(if $(wildcard $(1)/Makefile),$(Q)$(MAKE) -C $(1) \
+	O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2),@:)
+
+.PHONY: all help modules test-modules lib tools selftests setup check demo lint \
+	install uninstall dkms-install clean
+
+all: modules lib tools
+
+help:
+	@echo 'make [all]         module for the running kernel, library, tools'
+	@echo 'make modules       module (KDIR=headers, RSM_TEST=y: with test code)'
+	@echo 'make lib           libusrsm'
+	@echo 'make tools         rsmctl and the demo programs'
+	@echo 'make selftests     test programs'
+	@echo 'make check         everything built strictly and tested in virtual machines'
+	@echo 'make demo          the demonstration in a virtual machine (FILE=...)'
+	@echo 'make lint          style, static analysis, documentation comments'
+	@echo 'make install       module, library, tools, headers (prefix=, DESTDIR=)'
+	@echo 'make uninstall     removes what install has put in place'
+	@echo 'make dkms-install  module under the care of DKMS (KVER=kernel release)'
+	@echo 'make clean         removes build/'
+
+# The module is built in a directory of its own for each kernel, on links to
+# the sources, so that objects for several kernels can coexist.
+modules:
+	$(if $(RELEASE),,$(error No kernel headers found: install them \
+		(Debian: linux-headers-amd64) or set KDIR=DIRECTORY))
+	@mkdir -p $(MODBUILD)
+	@find $(MODBUILD) -type l -delete
+	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/kernel $(CURDIR)/include $(MODBUILD)/
+	$(Q)$(MAKE) -C $(KDIR) M=$(MODBUILD) W=1 RSM_TEST=$(RSM_TEST) \
+		CONFIG_DEBUG_INFO_BTF_MODULES= $(STRICT) modules
+
+# With test code, sparse, and any finding an error.
+STRICT :=
+test-modules:
+	$(Q)$(MAKE) modules KDIR=$(KDIR) RSM_TEST=y \
+		STRICT='C=1 CF=-Wsparse-error KCFLAGS=-Werror'
+
+lib:
+	$(call sub,lib,all)
+
+tools: lib
+	$(call sub,tools,all)
+
+selftests: lib setup
+	$(call sub,selftests,all KSFT=$(CACHE)/linux/tools/testing/selftests)
+
+setup:
+	@selftests/vm/setup
+
+check: setup
+	@echo '== building'
+	$(Q)$(MAKE) lib tools selftests
+	$(Q)set -e; for kernel in $(RSM_KERNELS); do \
+		$(MAKE) test-modules KDIR=$$(realpath $(CACHE)/kernels/$$kernel/build); \
+	done
+	@RSM_KERNELS='$(RSM_KERNELS)' selftests/vm/check \
+		$$($(MAKE) -s -C selftests list)
+
+FILE ?= README
+demo: setup
+	$(Q)$(MAKE) lib tools
+	$(Q)$(MAKE) test-modules KDIR=$$(realpath $(CACHE)/kernels/6.1/build)
+	@selftests/vm/run -k 6.1 -t 300 -a '$(FILE)' -- \
+		/usr/bin/demo '$(notdir $(FILE))'
+
+lint: setup
+	@RSM_KERNELS='$(RSM_KERNELS)' .ci/lint
+
+install: modules lib tools
+	$(Q)$(MAKE) -C $(KDIR) M=$(MODBUILD) INSTALL_MOD_DIR=$(INSTALL_DIR) \
+		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules_install
+	$(call sub,lib,install)
+	$(call sub,tools,install)
+	$(if $(DESTDIR),,$(Q)depmod $(RELEASE) && ldconfig)
+
+uninstall:
+	$(call sub,tools,uninstall)
+	$(call sub,lib,uninstall)
+	$(Q)rm -f $(DESTDIR)/lib/modules/$(RELEASE)/$(INSTALL_DIR)/rsmctl.ko*
+	$(if $(DESTDIR),,$(Q)depmod $(RELEASE) && ldconfig)
+
+dkms-install:
+	@command -v dkms >/dev/null || \
+		{ echo 'dkms is missing: apt-get install dkms' >&2; exit 1; }
+	$(Q)rm -rf $(DKMS_SRC)
+	$(Q)mkdir -p $(DKMS_SRC)
+	$(Q)cp -r Makefile Kbuild dkms.conf COPYING kernel include $(DKMS_SRC)/
+	$(Q)dkms status rsmctl/$(RSMCTL_VERSION) | grep -q . || \
+		dkms add rsmctl/$(RSMCTL_VERSION)
+	$(Q)dkms build --force rsmctl/$(RSMCTL_VERSION) -k $(KVER)
+	$(Q)dkms install --force rsmctl/$(RSMCTL_VERSION) -k $(KVER)
+
+clean:
+	$(Q)rm -rf build
