@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A segment lives as long as the address space that created it. Descriptors
- * do not tell: they outlive their owner in children, in socket queues and
- * through exec. One mmu notifier for each exporting address space does, and
- * it is used for its ->release only.
+ * A segment lives as long as the process that created it and its address
+ * space, whichever ends first. Descriptors do not tell: they outlive their
+ * owner in children, in socket queues and through exec.
+ *
+ * One mmu notifier for each exporting address space, used for its ->release
+ * only, sees exit and exec at once. An address space that vfork or CLONE_VM
+ * shares goes on without the creator: the process's own end is seen as by
+ * those who poll a pidfd of it.
  */
 #include <linux/err.h>
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -77,6 +82,54 @@ static const struct mmu_notifier_ops creator_ops = {
 	.release = creator_release,
 };
 
+static bool creator_alive(const struct rsm_segment *seg)
+{
+	struct task_struct *task;
+	bool alive;
+
+	rcu_read_lock();
+	task = pid_task(seg->tgid, PIDTYPE_TGID);
+	alive = task && atomic_read(&task->signal->live);
+	rcu_read_unlock();
+	return alive;
+}
+
+static void creator_exit_work(struct work_struct *work)
+{
+	struct rsm_segment *seg;
+
+	seg = container_of(work, struct rsm_segment, exit_work);
+	if (!creator_alive(seg))
+		rsm_segment_end(seg);
+}
+
+/* Called under a spinlock of the pid, so the rest is left to work. */
+static int creator_exit_wake(wait_queue_entry_t *wait, unsigned int mode,
+			     int flags, void *key)
+{
+	struct rsm_segment *seg;
+
+	seg = container_of(wait, struct rsm_segment, exit_wait);
+	schedule_work(&seg->exit_work);
+	return 0;
+}
+
+static void watch_exit(struct rsm_segment *seg)
+{
+	seg->tgid = get_pid(task_tgid(current));
+	INIT_WORK(&seg->exit_work, creator_exit_work);
+	init_waitqueue_func_entry(&seg->exit_wait, creator_exit_wake);
+	add_wait_queue(&seg->tgid->wait_pidfd, &seg->exit_wait);
+}
+
+/* The work holds no reference to the segment, which waits for it here. */
+static void unwatch_exit(struct rsm_segment *seg)
+{
+	remove_wait_queue(&seg->tgid->wait_pidfd, &seg->exit_wait);
+	cancel_work_sync(&seg->exit_work);
+	put_pid(seg->tgid);
+}
+
 /**
  * rsm_creator_join() - make the caller the creator of a segment
  * @seg: the new segment
@@ -97,7 +150,7 @@ int rsm_creator_join(struct rsm_segment *seg)
 	if (IS_ERR(mn))
 		return mn == ERR_PTR(-EINTR) ? -ERESTARTNOINTR : PTR_ERR(mn);
 
-	seg->tgid = get_pid(task_tgid(current));
+	watch_exit(seg);
 	seg->creator = container_of(mn, struct rsm_creator, mn);
 	spin_lock(&seg->creator->lock);
 	list_add(&seg->creator_link, &seg->creator->segments);
@@ -107,11 +160,11 @@ int rsm_creator_join(struct rsm_segment *seg)
 
 void rsm_creator_leave(struct rsm_segment *seg)
 {
+	unwatch_exit(seg);
 	spin_lock(&seg->creator->lock);
 	list_del_init(&seg->creator_link);
 	spin_unlock(&seg->creator->lock);
 	mmu_notifier_put(&seg->creator->mn);
-	put_pid(seg->tgid);
 }
 
 /* A child has another address space; one made by vfork another thread group. */

@@ -5,8 +5,6 @@
  * descriptor may look at its status page and poll it.
  */
 #include <linux/overflow.h>
-#include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "rsm_private.h"
@@ -245,20 +243,6 @@ static __poll_t export_poll(struct file *file, poll_table *wait)
 	return READ_ONCE(seg->dead) ? EPOLLERR | EPOLLHUP : 0;
 }
 
-/*
- * A creator whose address space goes on, because vfork or CLONE_VM shares it,
- * is noticed here: its last thread is on its way out.
- */
-static int export_flush(struct file *file, fl_owner_t id)
-{
-	struct rsm_segment *seg = file->private_data;
-
-	if ((current->flags & PF_EXITING) && task_tgid(current) == seg->tgid &&
-	    !atomic_read(&current->signal->live))
-		rsm_segment_end(seg);
-	return 0;
-}
-
 static int export_release(struct inode *inode, struct file *file)
 {
 	struct rsm_segment *seg = file->private_data;
@@ -274,7 +258,6 @@ const struct file_operations rsm_export_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = export_mmap,
 	.poll = export_poll,
-	.flush = export_flush,
 	.release = export_release,
 	.llseek = noop_llseek,
 };

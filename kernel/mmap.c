@@ -26,6 +26,13 @@
 
 #include "rsm_private.h"
 
+/*
+ * Windows of an area that a rebind fills itself. x86 looks up the memory type
+ * of each page given to remap_pfn_range(), so that it takes longer than the
+ * faults it saves: it is for small segments, and for the start of others.
+ */
+#define RSM_EAGER_WINDOWS 4
+
 /**
  * struct rsm_area - a VMA of an import
  * @link: on the segment's area list
@@ -339,15 +346,19 @@ static void repopulate_area(struct rsm_area *area)
 	struct vm_area_struct *vma = area->vma;
 	unsigned long window = vma->vm_start >> PMD_SHIFT;
 	unsigned long last = (vma->vm_end - 1) >> PMD_SHIFT;
+	unsigned int budget = RSM_EAGER_WINDOWS;
 
 	mmap_assert_write_locked(vma->vm_mm);
 	if (!(vma->vm_flags & (VM_READ | VM_WRITE)))
 		return;
 	vm_flags_set(vma, VM_PFNMAP);
-	for (; window <= last; window++)
-		if (test_bit(window - area->base, area->filled) &&
-		    !repopulate_window(area, window))
+	for (; window <= last && budget; window++) {
+		if (!test_bit(window - area->base, area->filled))
+			continue;
+		if (!repopulate_window(area, window))
 			return;
+		budget--;
+	}
 }
 
 /* Lock the address space of an area without waiting for its owner. */

@@ -33,6 +33,7 @@
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/rsm_provider.h>
 #include <linux/rsmctl.h>
 
@@ -138,6 +139,8 @@ const struct rsm_extent *rsm_pages_find(const struct rsm_pages *pages,
  * @gid: effective group id of the creator at creation
  * @mode: permissions without an access list, from the creator's umask
  * @tgid: the creating process
+ * @exit_wait: waits for the end of @tgid
+ * @exit_work: ends the segment then
  * @creator: the creating address space
  * @creator_link: on the list of @creator, under its lock
  * @inode: private inode, whose address_space holds every importer's mapping
@@ -155,6 +158,8 @@ struct rsm_segment {
 	kgid_t gid;
 	umode_t mode;
 	struct pid *tgid;
+	wait_queue_entry_t exit_wait;
+	struct work_struct exit_work;
 	struct rsm_creator *creator;
 	struct list_head creator_link;
 	struct inode *inode;
