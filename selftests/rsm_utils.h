@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Helpers of all suites. Include it first: it defines _GNU_SOURCE and brings
+ * in the kselftest harness.
+ *
+ * A function with an int result returns 0 (or what it is asked for) or a
+ * negative errno. Functions that carry out an ioctl also store the out_error
+ * of its structure through their last argument, which may be NULL.
+ */
+#ifndef RSM_UTILS_H
+#define RSM_UTILS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/rsmctl.h>
+
+#include "kselftest_harness.h"
+
+#define RSM_DEV "/dev/rsmctl"
+#define RSM_STATS_DIR "/sys/module/rsmctl/stats/"
+
+/* How long the last trace of a handle may take to vanish, in milliseconds. */
+#define RSM_QUIET_MS 5000
+
+/* uid and gid of nobody in particular. */
+#define RSM_NOBODY 65534
+
+/*
+ * EXPECT_FAIL(EINVAL, RSM_ERR_BAD_LENGTH, rsm_rebind(fd, mem, 0, &error));
+ * The call must name the variable error, which the macro declares.
+ */
+#define EXPECT_FAIL(_errno, _error, _call)                                     \
+	do {                                                                   \
+		__u32 error = ~0U;                                             \
+									       \
+		EXPECT_EQ(-(_errno), _call);                                   \
+		EXPECT_EQ((__u32)(_error), error);                             \
+	} while (0)
+
+/* EXPECT_ERR(RSMERR_BAD_LENGTH, rsm_memseg_export_rebind(...)), for libusrsm */
+#define EXPECT_ERR(_rsmerr, _call) EXPECT_EQ(_rsmerr, _call)
+
+#define ASSERT_OK(_call) ASSERT_EQ(0, _call)
+#define EXPECT_OK(_call) EXPECT_EQ(0, _call)
+
+/* Memory */
+
+static inline size_t rsm_page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+/* Writable anonymous memory for munmap(), or MAP_FAILED. */
+static inline void *rsm_alloc(size_t length)
+{
+	return mmap(NULL, length, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* Give every page of @mem a first and a last word of its own. */
+static inline void rsm_stamp(void *mem, size_t length, uint32_t seed)
+{
+	size_t words = rsm_page_size() / sizeof(uint64_t);
+	volatile uint64_t *word = mem;
+	size_t page;
+
+	for (page = 0; page < length / rsm_page_size(); page++, word += words) {
+		word[0] = (uint64_t)seed << 32 | page;
+		word[words - 1] = ~word[0];
+	}
+}
+
+/* Index of the first page that lacks the stamp of @seed, or -1. */
+static inline long rsm_stamp_check(const void *mem, size_t length,
+				   uint32_t seed)
+{
+	size_t words = rsm_page_size() / sizeof(uint64_t);
+	const volatile uint64_t *word = mem;
+	size_t page;
+
+	for (page = 0; page < length / rsm_page_size(); page++, word += words)
+		if (word[0] != ((uint64_t)seed << 32 | page) ||
+		    word[words - 1] != ~((uint64_t)seed << 32 | page))
+			return page;
+	return -1;
+}
+
+/* Ioctls */
+
+static inline int rsm_open(void)
+{
+	int fd = open(RSM_DEV, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static inline int rsm_cmd(int fd, unsigned long nr, void *cmd,
+			  const __u32 *out_error, __u32 *error)
+{
+	int ret = ioctl(fd, nr, cmd) ? -errno : 0;
+
+	if (error)
+		*error = *out_error;
+	return ret;
+}
+
+static inline int rsm_controller_info(int fd, const char *name,
+				      struct rsm_controller_info *info,
+				      __u32 *error)
+{
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	memcpy(info->name, name, strnlen(name, sizeof(info->name)));
+	return rsm_cmd(fd, RSM_CONTROLLER_INFO, info, &info->out_error, error);
+}
+
+/* The new export's descriptor goes to *@out_fd. */
+static inline int rsm_create(int fd, __u32 controller, const void *vaddr,
+			     __u64 length, __u32 flags, int *out_fd,
+			     __u32 *error)
+{
+	struct rsm_export_create cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.controller = controller,
+		.out_fd = -1,
+		.vaddr = (uintptr_t)vaddr,
+		.length = length,
+	};
+	int ret = rsm_cmd(fd, RSM_EXPORT_CREATE, &cmd, &cmd.out_error, error);
+
+	*out_fd = ret ? -1 : cmd.out_fd;
+	return ret;
+}
+
+static inline int rsm_rebind(int fd, const void *vaddr, __u64 length,
+			     __u32 *error)
+{
+	struct rsm_export_rebind cmd = {
+		.size = sizeof(cmd),
+		.vaddr = (uintptr_t)vaddr,
+		.length = length,
+	};
+
+	return rsm_cmd(fd, RSM_EXPORT_REBIND, &cmd, &cmd.out_error, error);
+}
+
+/* *@segid: wanted, or 0; receives the segment id. */
+static inline int rsm_publish(int fd, __u32 *segid,
+			      const struct rsm_access_entry *acl, __u32 count,
+			      __u32 *error)
+{
+	struct rsm_export_publish cmd = {
+		.size = sizeof(cmd),
+		.acl = (uintptr_t)acl,
+		.acl_count = count,
+		.segid = *segid,
+	};
+	int ret = rsm_cmd(fd, RSM_EXPORT_PUBLISH, &cmd, &cmd.out_error, error);
+
+	if (!ret)
+		*segid = cmd.out_segid;
+	return ret;
+}
+
+static inline int rsm_republish(int fd, const struct rsm_access_entry *acl,
+				__u32 count, __u32 *error)
+{
+	struct rsm_export_republish cmd = {
+		.size = sizeof(cmd),
+		.acl = (uintptr_t)acl,
+		.acl_count = count,
+	};
+
+	return rsm_cmd(fd, RSM_EXPORT_REPUBLISH, &cmd, &cmd.out_error, error);
+}
+
+static inline int rsm_unpublish(int fd, __u32 *error)
+{
+	struct rsm_export_unpublish cmd = { .size = sizeof(cmd) };
+
+	return rsm_cmd(fd, RSM_EXPORT_UNPUBLISH, &cmd, &cmd.out_error, error);
+}
+
+static inline int rsm_destroy(int fd, __u32 *error)
+{
+	struct rsm_export_destroy cmd = { .size = sizeof(cmd) };
+
+	return rsm_cmd(fd, RSM_EXPORT_DESTROY, &cmd, &cmd.out_error, error);
+}
+
+/* The new import's descriptor goes to *@out_fd. */
+static inline int rsm_connect(int fd, __u32 controller, __u32 node, __u32 segid,
+			      __u32 perm, int *out_fd, __u32 *error)
+{
+	struct rsm_import_connect cmd = {
+		.size = sizeof(cmd),
+		.controller = controller,
+		.node = node,
+		.segid = segid,
+		.perm = perm,
+		.out_fd = -1,
+	};
+	int ret = rsm_cmd(fd, RSM_IMPORT_CONNECT, &cmd, &cmd.out_error, error);
+
+	*out_fd = ret ? -1 : cmd.out_fd;
+	return ret;
+}
+
+/* The first @length bytes of an import, or MAP_FAILED and errno. */
+static inline void *rsm_map(int fd, size_t length, int prot)
+{
+	return mmap(NULL, length, prot, MAP_SHARED, fd, 0);
+}
+
+/* The status page of an export or import, or MAP_FAILED and errno. */
+static inline const volatile struct rsm_status *rsm_map_status(int fd)
+{
+	return mmap(NULL, rsm_page_size(), PROT_READ, MAP_SHARED, fd,
+		    RSM_STATUS_OFFSET);
+}
+
+/* What is left over */
+
+/* A live-object counter of the module. */
+static inline long rsm_stat(const char *name)
+{
+	char path[128];
+	long value;
+	FILE *file;
+
+	snprintf(path, sizeof(path), RSM_STATS_DIR "%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	if (fscanf(file, "%ld", &value) != 1)
+		value = -EIO;
+	fclose(file);
+	return value;
+}
+
+struct rsm_stats {
+	long segments;
+	long imports;
+	long areas;
+	long page_sets;
+	long pinned_pages;
+};
+
+static inline void rsm_stats_read(struct rsm_stats *stats)
+{
+	stats->segments = rsm_stat("segments");
+	stats->imports = rsm_stat("imports");
+	stats->areas = rsm_stat("areas");
+	stats->page_sets = rsm_stat("page_sets");
+	stats->pinned_pages = rsm_stat("pinned_pages");
+}
+
+static inline void rsm_sleep_ms(long ms)
+{
+	struct timespec delay = { ms / 1000, ms % 1000 * 1000000 };
+
+	while (nanosleep(&delay, &delay) && errno == EINTR)
+		;
+}
+
+/* Wait for the counters to be as at *@before: true if they ever are. */
+static inline bool rsm_stats_settle(const struct rsm_stats *before)
+{
+	struct rsm_stats now;
+	int ms;
+
+	for (ms = 0; ms <= RSM_QUIET_MS; ms += 10) {
+		rsm_stats_read(&now);
+		if (!memcmp(&now, before, sizeof(now)))
+			return true;
+		rsm_sleep_ms(10);
+	}
+	fprintf(stderr,
+		"# segments %ld, imports %ld, areas %ld, sets %ld, pages %ld\n",
+		now.segments - before->segments, now.imports - before->imports,
+		now.areas - before->areas, now.page_sets - before->page_sets,
+		now.pinned_pages - before->pinned_pages);
+	return false;
+}
+
+/* A number of /proc/PID/status, as "VmPin", in its unit (KiB). */
+static inline long rsm_proc_status(pid_t pid, const char *field)
+{
+	size_t length = strlen(field);
+	char line[256];
+	long value = -ENOENT;
+	FILE *file;
+
+	snprintf(line, sizeof(line), "/proc/%d/status", (int)pid);
+	file = fopen(line, "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, field, length) && line[length] == ':')
+			value = strtol(line + length + 1, NULL, 10);
+	fclose(file);
+	return value;
+}
+
+/* Pages that are charged to this process's address space as pinned. */
+static inline long rsm_vm_pin(void)
+{
+	return rsm_proc_status(getpid(), "VmPin") * 1024 /
+	       (long)rsm_page_size();
+}
+
+/* What most fixtures begin and end with */
+
+/* The control node, the loopback controller, and how all was before. */
+struct rsm_scene {
+	int fd;
+	__u32 controller;
+	__u32 node;
+	struct rsm_stats before;
+	long vm_pin;
+};
+
+static inline int rsm_scene_open(struct rsm_scene *scene)
+{
+	struct rsm_controller_info info;
+	int ret;
+
+	scene->fd = rsm_open();
+	if (scene->fd < 0)
+		return scene->fd;
+	ret = rsm_controller_info(scene->fd, "loopback", &info, NULL);
+	scene->controller = info.out_controller;
+	scene->node = info.out_node;
+	rsm_stats_read(&scene->before);
+	scene->vm_pin = rsm_vm_pin();
+	return ret;
+}
+
+/* Unmap every import and status page of this process. */
+static inline void rsm_unmap_all(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long start, end;
+	char line[512];
+
+	while (maps && fgets(line, sizeof(line), maps))
+		if (strstr(line, "[rsm-") &&
+		    sscanf(line, "%lx-%lx", &start, &end) == 2)
+			munmap((void *)start, end - start);
+	if (maps)
+		fclose(maps);
+}
+
+/* Let go of all handles and mappings: true if nothing is left of them. */
+static inline bool rsm_scene_close(const struct rsm_scene *scene)
+{
+	bool settled;
+
+	rsm_unmap_all();
+	close_range(STDERR_FILENO + 1, ~0U, 0);
+	settled = rsm_stats_settle(&scene->before);
+	return settled && rsm_vm_pin() == scene->vm_pin;
+}
+
+/* A published export of memory of its own, which may be rebound. */
+struct rsm_export {
+	int fd;
+	__u32 segid;
+	char *mem;
+	size_t length;
+};
+
+/* Export @mem and publish it under an id that the system chooses. */
+static inline int rsm_export_mem(const struct rsm_scene *scene, void *mem,
+				 size_t length, struct rsm_export *out)
+{
+	int ret;
+
+	out->segid = 0;
+	out->mem = mem;
+	out->length = length;
+	ret = rsm_create(scene->fd, scene->controller, mem, length,
+			 RSM_EXPORT_ALLOW_REBIND, &out->fd, NULL);
+	return ret ?: rsm_publish(out->fd, &out->segid, NULL, 0, NULL);
+}
+
+/* The same of new memory with the stamp of @seed. */
+static inline int rsm_export_new(const struct rsm_scene *scene, size_t length,
+				 uint32_t seed, struct rsm_export *out)
+{
+	void *mem = rsm_alloc(length);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	rsm_stamp(mem, length, seed);
+	return rsm_export_mem(scene, mem, length, out);
+}
+
+/* A new import's descriptor, or a negative errno. */
+static inline int rsm_import(const struct rsm_scene *scene, __u32 segid,
+			     __u32 perm)
+{
+	int fd;
+	int ret = rsm_connect(scene->fd, scene->controller, scene->node, segid,
+			      perm, &fd, NULL);
+
+	return ret ?: fd;
+}
+
+/* Connect with both rights and map all: the address, or MAP_FAILED. */
+static inline void *rsm_import_map(const struct rsm_scene *scene, __u32 segid,
+				   size_t length)
+{
+	int fd = rsm_import(scene, segid, RSM_RIGHT_READ | RSM_RIGHT_WRITE);
+	void *map;
+
+	if (fd < 0)
+		return MAP_FAILED;
+	map = rsm_map(fd, length, PROT_READ | PROT_WRITE);
+	close(fd);
+	return map;
+}
+
+/* Set a parameter of the module, and return what it was. */
+static inline long rsm_param(const char *name, long value)
+{
+	long before = -1;
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/module/rsmctl/parameters/%s", name);
+	file = fopen(path, "r+e");
+	if (!file)
+		return -errno;
+	if (fscanf(file, "%ld", &before) != 1)
+		before = -EIO;
+	rewind(file);
+	fprintf(file, "%ld\n", value);
+	fclose(file);
+	return before;
+}
+
+/* Other processes */
+
+/* Become @uid, with the group of the same number and no other, for good. */
+static inline int rsm_drop_to(uid_t uid)
+{
+	if (setgroups(0, NULL) || setresgid(uid, uid, uid) ||
+	    setresuid(uid, uid, uid))
+		return -errno;
+	return 0;
+}
+
+/* Wait for a child: its exit status, or minus the signal that ended it. */
+static inline int rsm_wait_child(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* Run @fn in a child as @uid; its result (0 to 254) as rsm_wait_child(). */
+static inline int rsm_in_child_as(uid_t uid, int (*fn)(void *arg), void *arg)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		_exit(uid && rsm_drop_to(uid) ? 255 : fn(arg));
+	return rsm_wait_child(pid);
+}
+
+static inline int rsm_in_child(int (*fn)(void *arg), void *arg)
+{
+	return rsm_in_child_as(0, fn, arg);
+}
+
+#endif /* RSM_UTILS_H */
