@@ -27,6 +27,27 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #define zap_vma_ptes zap_special_vma_range
 #endif
 
+/*
+ * Before 6.3 a long-term pin that has to fault holds the mmap lock all the
+ * time and cannot be killed: fault in as ordinary references do, and then pin.
+ */
+static inline long rsm_pin_pages(unsigned long addr, unsigned long count,
+				 struct page **pages)
+{
+	unsigned int flags = FOLL_WRITE | FOLL_LONGTERM;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	long got = pin_user_pages_fast_only(addr, count, flags, pages);
+
+	if (got > 0)
+		return got;
+	got = get_user_pages_unlocked(addr, count, NULL, FOLL_WRITE);
+	if (got <= 0)
+		return got;
+	count = got;
+#endif
+	return pin_user_pages_fast(addr, count, flags, pages);
+}
+
 /* mmap_write_trylock() went away; mmap_write_unlock() undoes this one. */
 static inline bool rsm_mmap_write_trylock(struct mm_struct *mm)
 {

@@ -122,12 +122,14 @@ static void watch_exit(struct rsm_segment *seg)
 	add_wait_queue(&seg->tgid->wait_pidfd, &seg->exit_wait);
 }
 
-/* The work holds no reference to the segment, which waits for it here. */
-static void unwatch_exit(struct rsm_segment *seg)
+/* No more need to know; may be called again. */
+void rsm_creator_unwatch(struct rsm_segment *seg)
 {
-	remove_wait_queue(&seg->tgid->wait_pidfd, &seg->exit_wait);
-	cancel_work_sync(&seg->exit_work);
-	put_pid(seg->tgid);
+	wait_queue_head_t *head = &seg->tgid->wait_pidfd;
+
+	spin_lock_irq(&head->lock);
+	list_del_init(&seg->exit_wait.entry);
+	spin_unlock_irq(&head->lock);
 }
 
 /**
@@ -158,9 +160,11 @@ int rsm_creator_join(struct rsm_segment *seg)
 	return 0;
 }
 
+/* Undo rsm_creator_join() for a segment that has ended. */
 void rsm_creator_leave(struct rsm_segment *seg)
 {
-	unwatch_exit(seg);
+	/* The work holds no reference, so it has to be over. */
+	cancel_work_sync(&seg->exit_work);
 	spin_lock(&seg->creator->lock);
 	list_del_init(&seg->creator_link);
 	spin_unlock(&seg->creator->lock);

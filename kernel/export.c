@@ -38,13 +38,15 @@ static int create_on(struct rsm_ucmd *ucmd, struct rsm_controller *ctl)
 		goto err_ctl;
 	ret = rsm_ucmd_new_file(ucmd, "[rsm-export]", &rsm_export_fops, seg);
 	if (ret) {
-		rsm_segment_put(seg);
+		rsm_segment_close(seg);
 		return ret;
 	}
-	/* From here on the file owns the segment and releases it. */
-	cmd->out_fd = ucmd->new_fd;
-	return rsm_pages_pin(cmd->vaddr, cmd->length >> PAGE_SHIFT,
-			     &seg->pages);
+	/* From here on the file owns the segment and closes it. */
+	ret = rsm_pages_pin(cmd->vaddr, cmd->length >> PAGE_SHIFT,
+			    &seg->pages);
+	if (!ret)
+		cmd->out_fd = ucmd->new_fd;
+	return ret;
 
 err_ctl:
 	rsm_controller_put(ctl);
@@ -245,10 +247,7 @@ static __poll_t export_poll(struct file *file, poll_table *wait)
 
 static int export_release(struct inode *inode, struct file *file)
 {
-	struct rsm_segment *seg = file->private_data;
-
-	rsm_segment_end(seg);
-	rsm_segment_put(seg);
+	rsm_segment_close(file->private_data);
 	return 0;
 }
 

@@ -15,19 +15,88 @@
 /* Nothing reaches the files of these but mmap, poll and close. */
 static const struct file_operations import_fops;
 
-/* Abort all imports; the caller zaps their mappings. */
-void rsm_import_abort_all(struct rsm_segment *seg)
-{
-	struct rsm_import *imp, *next;
+/* Imports that are looked at before the segment's lock is let go. */
+#define IMPORT_BATCH 64
 
-	lockdep_assert_held_write(&seg->map_sem);
-	lockdep_assert_held(&seg->lock);
-	list_for_each_entry_safe(imp, next, &seg->imports, link) {
+static bool for_batch(struct rsm_segment *seg, struct list_head *from,
+		      struct list_head *to,
+		      void (*func)(struct rsm_segment *seg,
+				   struct rsm_import *imp))
+{
+	struct rsm_import *imp;
+	unsigned int i;
+	bool more;
+
+	spin_lock(&seg->lock);
+	for (i = 0; i < IMPORT_BATCH && !list_empty(from); i++) {
+		imp = list_first_entry(from, struct rsm_import, link);
 		list_del_init(&imp->link);
-		imp->aborted = true;
-		rsm_status_set_state(imp->status, RSM_STATE_ABORTED);
-		wake_up_poll(&imp->wait, EPOLLERR | EPOLLHUP);
+		if (to)
+			list_add(&imp->link, to);
+		func(seg, imp);
 	}
+	more = !list_empty(from);
+	spin_unlock(&seg->lock);
+	return more;
+}
+
+/*
+ * Call @func for each import on the list @from and move it to the list @to,
+ * if not NULL. An import that is closed meanwhile takes itself off either.
+ */
+static void for_imports(struct rsm_segment *seg, struct list_head *from,
+			struct list_head *to,
+			void (*func)(struct rsm_segment *seg,
+				     struct rsm_import *imp))
+{
+	lockdep_assert_held_write(&seg->map_sem);
+	while (for_batch(seg, from, to, func))
+		cond_resched();
+}
+
+static void set_rebinds(struct rsm_segment *seg, struct rsm_import *imp)
+{
+	rsm_status_set_rebinds(imp->status, seg->rebinds);
+}
+
+/* Show all imports the segment's rebind generation; new ones have it. */
+void rsm_import_set_rebinds(struct rsm_segment *seg)
+{
+	LIST_HEAD(todo);
+
+	spin_lock(&seg->lock);
+	list_splice_init(&seg->imports, &todo);
+	spin_unlock(&seg->lock);
+	for_imports(seg, &todo, &seg->imports, set_rebinds);
+}
+
+static void abort_import(struct rsm_segment *seg, struct rsm_import *imp)
+{
+	imp->aborted = true;
+	rsm_status_set_state(imp->status, RSM_STATE_ABORTED);
+}
+
+/**
+ * rsm_import_abort_all() - abort all imports of a segment
+ * @seg: the segment, which is not published any more
+ * @aborted: takes the imports, for rsm_import_hang_up() after their mappings
+ *           have been zapped
+ */
+void rsm_import_abort_all(struct rsm_segment *seg, struct list_head *aborted)
+{
+	for_imports(seg, &seg->imports, aborted, abort_import);
+}
+
+static void hang_up(struct rsm_segment *seg, struct rsm_import *imp)
+{
+	WRITE_ONCE(imp->hung_up, true);
+	wake_up_poll(&imp->wait, EPOLLERR | EPOLLHUP);
+}
+
+/* Tell pollers, who take it that nothing reaches the segment any more. */
+void rsm_import_hang_up(struct rsm_segment *seg, struct list_head *aborted)
+{
+	for_imports(seg, aborted, NULL, hang_up);
 }
 
 static bool same_key(const struct rsm_pub_key *a, const struct rsm_pub_key *b)
@@ -124,10 +193,13 @@ static int import_open(struct rsm_ucmd *ucmd, struct rsm_segment *seg,
 	 * on the segment's inode, where one call zaps them.
 	 */
 	ucmd->new_file->f_mapping = seg->inode->i_mapping;
+	ret = admit(seg, key, cmd->perm, imp);
+	if (ret)
+		return ret;
 	cmd->out_fd = ucmd->new_fd;
 	cmd->out_length = seg->length;
 	cmd->out_rights = cmd->perm;
-	return admit(seg, key, cmd->perm, imp);
+	return 0;
 }
 
 static int connect_on(struct rsm_ucmd *ucmd, const struct rsm_controller *ctl)
@@ -182,7 +254,7 @@ static __poll_t import_poll(struct file *file, poll_table *wait)
 	struct rsm_import *imp = file->private_data;
 
 	poll_wait(file, &imp->wait, wait);
-	return READ_ONCE(imp->aborted) ? EPOLLERR | EPOLLHUP : 0;
+	return READ_ONCE(imp->hung_up) ? EPOLLERR | EPOLLHUP : 0;
 }
 
 static int import_release(struct inode *inode, struct file *file)

@@ -13,7 +13,7 @@
 static unsigned int max_segments = 65535;
 module_param(max_segments, uint, 0644);
 MODULE_PARM_DESC(max_segments,
-		 "exports and imports of the whole node (default 65535)");
+		 "exports and imports of the whole node, a sixteenth of them for CAP_SYS_RESOURCE only (default 65535)");
 
 static unsigned int max_user_segments;
 module_param(max_user_segments, uint, 0644);
@@ -60,9 +60,10 @@ static bool over_limit(const struct rsm_user *user, bool exempt)
 	unsigned int max_user = READ_ONCE(max_user_segments) ?: max / 4;
 
 	lockdep_assert_held(&users_lock);
-	if (node_handles >= max)
-		return true;
-	return user && !exempt && user->handles >= max_user;
+	if (exempt)
+		return node_handles >= max;
+	/* A rest is kept for the exempt: many users can be one person. */
+	return node_handles >= max - max / 16 || user->handles >= max_user;
 }
 
 /* Count a handle for @new's user, who is entered with @new if not known. */
@@ -70,14 +71,18 @@ static struct rsm_user *count_handle(struct rsm_user *new, bool exempt)
 {
 	struct rsm_user *user;
 
-	lockdep_assert_held(&users_lock);
+	spin_lock(&users_lock);
 	user = lookup_user(new->uid) ?: new;
-	if (over_limit(user, exempt))
-		return NULL;
+	if (over_limit(user, exempt)) {
+		user = NULL;
+		goto out_unlock;
+	}
 	if (user == new)
 		hash_add(users, &new->node, __kuid_val(new->uid));
 	user->handles++;
 	node_handles++;
+out_unlock:
+	spin_unlock(&users_lock);
 	return user;
 }
 
@@ -90,15 +95,14 @@ static struct rsm_user *count_handle(struct rsm_user *new, bool exempt)
 int rsm_limits_get_handle(struct rsm_user **out)
 {
 	struct rsm_user *new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
-	bool exempt = capable(CAP_SYS_RESOURCE);
 	struct rsm_user *user;
 
 	if (!new)
 		return -ENOMEM;
 	new->uid = current_uid();
-	spin_lock(&users_lock);
-	user = count_handle(new, exempt);
-	spin_unlock(&users_lock);
+	user = count_handle(new, false);
+	if (!user && capable(CAP_SYS_RESOURCE))
+		user = count_handle(new, true);
 	if (user != new)
 		kfree(new);
 	*out = user;

@@ -14,6 +14,7 @@
 #include <linux/kobject.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/sysfs.h>
 #include <linux/uaccess.h>
 
@@ -137,7 +138,7 @@ static int result_errno(int ret)
 		return ret;
 	if (WARN_ON_ONCE(ret >= ARRAY_SIZE(error_errno)))
 		return -EIO;
-	return error_errno[ret];
+	return error_errno[ret] ?: -EIO;
 }
 
 /**
@@ -208,13 +209,14 @@ static long run_op(const struct rsm_op *op, struct file *file,
 	if (ret)
 		return ret;
 	/* An answer that cannot be copied out is better noticed now. */
-	if (put_user(0, (u32 __user *)(ubuf + op->error)))
+	size = min(size, op->size);
+	if (copy_to_user(ubuf, &buffer, size))
 		return -EFAULT;
 
 	ret = op->execute(&ucmd);
 	*error = result_error(ret);
 	ret = result_errno(ret);
-	if (copy_to_user(ubuf, &buffer, min(size, op->size)))
+	if (copy_to_user(ubuf, &buffer, size))
 		ret = -EFAULT;
 	finish_new_file(&ucmd, !ret);
 	return ret;
@@ -227,7 +229,10 @@ static long find_and_run(const struct rsm_op *ops, size_t count,
 	unsigned int nr = _IOC_NR(cmd) - RSM_CMD_BASE;
 	u32 size;
 
-	if (nr >= count || ops[nr].cmd != cmd)
+	if (nr >= count)
+		return -ENOTTY;
+	nr = array_index_nospec(nr, count);
+	if (ops[nr].cmd != cmd)
 		return -ENOTTY;
 	if (get_user(size, (u32 __user *)ubuf))
 		return -EFAULT;
@@ -301,9 +306,12 @@ static int __init rsm_init(void)
 
 	if (ret)
 		return ret;
-	ret = rsm_controller_register(&rsm_loopback);
+	ret = rsm_segment_init();
 	if (ret)
 		goto err_registry;
+	ret = rsm_controller_register(&rsm_loopback);
+	if (ret)
+		goto err_segment;
 	ret = sysfs_create_group(&THIS_MODULE->mkobj.kobj, &stats_group);
 	if (ret)
 		goto err_loopback;
@@ -316,6 +324,8 @@ err_stats:
 	sysfs_remove_group(&THIS_MODULE->mkobj.kobj, &stats_group);
 err_loopback:
 	rsm_controller_unregister(&rsm_loopback);
+err_segment:
+	rsm_segment_exit();
 err_registry:
 	rsm_registry_exit();
 	return ret;
@@ -327,8 +337,7 @@ static void __exit rsm_exit(void)
 	sysfs_remove_group(&THIS_MODULE->mkobj.kobj, &stats_group);
 	rsm_controller_unregister(&rsm_loopback);
 	rsm_creator_synchronize();
-	/* Segments and publications are freed by RCU callbacks of ours. */
-	rcu_barrier();
+	rsm_segment_exit();
 	rsm_registry_exit();
 }
 

@@ -184,13 +184,12 @@ static int pin_batch(struct rsm_pages *pages, unsigned long vaddr,
 		     unsigned long count, struct page **batch)
 {
 	unsigned long addr = vaddr + pages->count * PAGE_SIZE;
-	int got;
+	long got;
 
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	cond_resched();
-	got = pin_user_pages_fast(addr, min(count - pages->count, PIN_BATCH),
-				  FOLL_WRITE | FOLL_LONGTERM, batch);
+	got = rsm_pin_pages(addr, min(count - pages->count, PIN_BATCH), batch);
 	if (got <= 0)
 		return pin_error(addr, got);
 	return add_batch(pages, batch, got);

@@ -72,7 +72,8 @@ void rsm_registry_free(struct rsm_publication *pub)
 	struct ns_common *ns = &pub->key.ns->ns;
 
 	/* put_ipc_ns() is not there for modules. */
-	ns->ops->put(ns);
+	if (IS_ENABLED(CONFIG_IPC_NS))
+		ns->ops->put(ns);
 	kfree(pub->acl);
 	kfree_rcu(pub, rcu);
 }

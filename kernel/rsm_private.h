@@ -141,10 +141,10 @@ const struct rsm_extent *rsm_pages_find(const struct rsm_pages *pages,
  * @tgid: the creating process
  * @exit_wait: waits for the end of @tgid
  * @exit_work: ends the segment then
- * @creator: the creating address space
+ * @creator: the creating address space, until the handle is closed
  * @creator_link: on the list of @creator, under its lock
  * @inode: private inode, whose address_space holds every importer's mapping
- * @user: who the handle is counted for
+ * @user: who the handle is counted for, until it is closed
  * @status: status page of the export
  * @wait: pollers of the export
  * @rcu: lookups by id see a segment until a grace period after its end
@@ -199,6 +199,9 @@ struct rsm_segment {
 int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
 		      struct rsm_segment **out);
 void rsm_segment_put(struct rsm_segment *seg);
+void rsm_segment_close(struct rsm_segment *seg);
+int rsm_segment_init(void);
+void rsm_segment_exit(void);
 int rsm_segment_may_publish(struct rsm_segment *seg);
 int rsm_segment_publish(struct rsm_segment *seg, struct rsm_publication *pub);
 int rsm_segment_unpublish(struct rsm_segment *seg);
@@ -208,6 +211,7 @@ void rsm_segment_end(struct rsm_segment *seg);
 /* creator.c */
 int rsm_creator_join(struct rsm_segment *seg);
 void rsm_creator_leave(struct rsm_segment *seg);
+void rsm_creator_unwatch(struct rsm_segment *seg);
 bool rsm_creator_is_current(const struct rsm_segment *seg);
 void rsm_creator_synchronize(void);
 
@@ -298,6 +302,8 @@ int rsm_export_destroy(struct rsm_ucmd *ucmd);
  * @rights: RSM_RIGHT_ bits granted
  * @aborted: no longer reaches the segment; written under the segment's
  *           map_sem and lock
+ * @hung_up: what pollers are told: @aborted, and the mappings are zapped;
+ *           written under the segment's lock
  * @user: who the handle is counted for
  * @status: status page
  * @trash: page that takes loads and stores after an abort
@@ -308,6 +314,7 @@ struct rsm_import {
 	struct list_head link;
 	u32 rights;
 	bool aborted;
+	bool hung_up;
 	struct rsm_user *user;
 	struct page *status;
 	struct page *trash;
@@ -315,7 +322,9 @@ struct rsm_import {
 };
 
 int rsm_import_connect(struct rsm_ucmd *ucmd);
-void rsm_import_abort_all(struct rsm_segment *seg);
+void rsm_import_set_rebinds(struct rsm_segment *seg);
+void rsm_import_abort_all(struct rsm_segment *seg, struct list_head *aborted);
+void rsm_import_hang_up(struct rsm_segment *seg, struct list_head *aborted);
 
 /* mmap.c */
 int rsm_import_mmap(struct rsm_import *imp, struct vm_area_struct *vma);

@@ -30,35 +30,22 @@ static int rsm_fs_init_context(struct fs_context *fc)
 /* For inodes of segments: those of anon_inode files are all the same one. */
 static struct file_system_type rsm_fs = {
 	.name = "rsm",
-	.owner = THIS_MODULE,
+	/* No owner: mounted as long as the module is there. */
 	.init_fs_context = rsm_fs_init_context,
 	.kill_sb = kill_anon_super,
 };
 
 static struct vfsmount *rsm_mount;
-static int rsm_mount_count;
 
-static int make_inode(struct rsm_segment *seg)
+int rsm_segment_init(void)
 {
-	struct inode *inode;
-	int ret;
-
-	ret = simple_pin_fs(&rsm_fs, &rsm_mount, &rsm_mount_count);
-	if (ret)
-		return ret;
-	inode = alloc_anon_inode(rsm_mount->mnt_sb);
-	if (IS_ERR(inode)) {
-		simple_release_fs(&rsm_mount, &rsm_mount_count);
-		return PTR_ERR(inode);
-	}
-	seg->inode = inode;
-	return 0;
+	rsm_mount = kern_mount(&rsm_fs);
+	return PTR_ERR_OR_ZERO(rsm_mount);
 }
 
-static void free_inode(struct rsm_segment *seg)
+void rsm_segment_exit(void)
 {
-	iput(seg->inode);
-	simple_release_fs(&rsm_mount, &rsm_mount_count);
+	kern_unmount(rsm_mount);
 }
 
 static void init_locks(struct rsm_segment *seg)
@@ -78,7 +65,7 @@ static void init_locks(struct rsm_segment *seg)
  * @ctl: its controller, which belongs to the segment from now on
  * @length: length in bytes
  * @flags: of enum rsm_export_flags
- * @out: the segment, for rsm_segment_put()
+ * @out: the segment, for rsm_segment_close()
  *
  * Return: 0, -errno or an enum rsm_error; @ctl is the caller's then.
  */
@@ -104,7 +91,8 @@ int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
 	seg->status = rsm_status_alloc();
 	if (!seg->status)
 		goto err_handle;
-	ret = make_inode(seg);
+	seg->inode = alloc_anon_inode(rsm_mount->mnt_sb);
+	ret = PTR_ERR_OR_ZERO(seg->inode);
 	if (ret)
 		goto err_status;
 	ret = rsm_creator_join(seg);
@@ -116,7 +104,7 @@ int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
 	return 0;
 
 err_inode:
-	free_inode(seg);
+	iput(seg->inode);
 err_status:
 	put_page(seg->status);
 err_handle:
@@ -132,10 +120,9 @@ static void segment_release(struct kref *ref)
 
 	WARN_ON_ONCE(seg->pub || seg->pages || !list_empty(&seg->imports) ||
 		     !list_empty(&seg->areas));
-	rsm_creator_leave(seg);
-	free_inode(seg);
+	iput(seg->inode);
 	put_page(seg->status);
-	rsm_limits_put_handle(seg->user);
+	put_pid(seg->tgid);
 	rsm_controller_put(seg->ctl);
 	atomic_long_dec(&rsm_stats.segments);
 	/* rsm_registry_find() and the creator's death look at @ref. */
@@ -151,14 +138,16 @@ void rsm_segment_put(struct rsm_segment *seg)
 static struct rsm_publication *revoke(struct rsm_segment *seg)
 {
 	struct rsm_publication *pub;
+	LIST_HEAD(aborted);
 
 	lockdep_assert_held_write(&seg->map_sem);
 	spin_lock(&seg->lock);
 	pub = seg->pub;
 	seg->pub = NULL;
-	rsm_import_abort_all(seg);
 	spin_unlock(&seg->lock);
+	rsm_import_abort_all(seg, &aborted);
 	rsm_mmap_zap(seg);
+	rsm_import_hang_up(seg, &aborted);
 	return pub;
 }
 
@@ -212,9 +201,24 @@ void rsm_segment_end(struct rsm_segment *seg)
 	seg->pages = NULL;
 	up_write(&seg->map_sem);
 
+	rsm_creator_unwatch(seg);
 	if (pub)
 		rsm_registry_remove(pub);
 	rsm_pages_put(pages);
+}
+
+/**
+ * rsm_segment_close() - the export's handle has gone
+ * @seg: the segment, put
+ *
+ * Imports may keep the object, but nothing that counts for its creator.
+ */
+void rsm_segment_close(struct rsm_segment *seg)
+{
+	rsm_segment_end(seg);
+	rsm_creator_leave(seg);
+	rsm_limits_put_handle(seg->user);
+	rsm_segment_put(seg);
 }
 
 /* The state in which a segment can be published: 0 or an enum rsm_error. */
@@ -259,15 +263,12 @@ int rsm_segment_publish(struct rsm_segment *seg, struct rsm_publication *pub)
 
 static void set_rebinds(struct rsm_segment *seg, u64 rebinds)
 {
-	struct rsm_import *imp;
-
 	lockdep_assert_held_write(&seg->map_sem);
 	spin_lock(&seg->lock);
 	seg->rebinds = rebinds;
-	rsm_status_set_rebinds(seg->status, rebinds);
-	list_for_each_entry(imp, &seg->imports, link)
-		rsm_status_set_rebinds(imp->status, rebinds);
 	spin_unlock(&seg->lock);
+	rsm_status_set_rebinds(seg->status, rebinds);
+	rsm_import_set_rebinds(seg);
 }
 
 /**

@@ -16,22 +16,23 @@
  * closing its last copy ends what it stands for.
  *
  * Every ioctl takes a structure whose first field is its size in bytes, as
- * the caller knows it. A kernel that knows a longer structure takes the
- * missing part as zero; a kernel that knows a shorter one accepts the rest if
- * it is zero. Structures are the same for 32 and 64 bit callers.
+ * the caller knows it, at most a page. A kernel that knows a longer structure
+ * takes the missing part as zero; a kernel that knows a shorter one accepts
+ * the rest if it is zero. Structures are the same for 32 and 64 bit callers.
  *
  * errno of all ioctls:
  *
  *  - ENOTTY: no such ioctl on a descriptor of this kind.
  *  - EINVAL: the structure is shorter than the first release's.
  *  - E2BIG: the structure is longer than this kernel's and the rest is not
- *    zero.
+ *    zero, or longer than a page.
  *  - EOPNOTSUPP: an unknown flag, or a reserved field that is not zero.
  *  - EFAULT: the structure cannot be read or written.
  *  - EINTR: a fatal signal arrived while waiting; nothing was changed.
  *
  * Any other failure also sets out_error to one of enum rsm_error, which tells
- * apart what errno does not. out_error is zero when errno says it all.
+ * apart what errno does not. out_error is zero when errno says it all. The
+ * failures above may leave the structure as it was: set out_error to 0 before.
  */
 
 #define RSM_TYPE 0xBA
