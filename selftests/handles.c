@@ -1,0 +1,754 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Handles: who may hold them, in which order they go, and that nothing is
+ * left of them. The test process is the exporter.
+ */
+#include "rsm_utils.h"
+
+#include <linux/falloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#define PAGES 16
+#define LENGTH (PAGES * rsm_page_size())
+#define SEED 7
+#define LATER_SEED 8
+#define RIGHTS (RSM_RIGHT_READ | RSM_RIGHT_WRITE)
+#define ROUNDS 1000
+#define RACE_MS 2500
+
+/* What a process becomes that has called exec: it only has to be there. */
+__attribute__((constructor)) static void pause_if_told(int argc, char **argv)
+{
+	while (argc == 2 && !strcmp(argv[1], "--pause"))
+		pause();
+}
+
+FIXTURE(handles)
+{
+	struct rsm_stats before;
+	int ctl;
+	int memfd;
+	void *mem;
+	int export;
+	__u32 segid;
+	int import;
+};
+
+/* The memory is that of a memfd, at its start. */
+FIXTURE_SETUP(handles)
+{
+	self->segid = 0;
+	self->ctl = rsm_open();
+	ASSERT_LE(0, self->ctl);
+	rsm_stats_read(&self->before);
+	self->memfd = memfd_create("handles", MFD_CLOEXEC);
+	ASSERT_LE(0, self->memfd);
+	ASSERT_EQ(0, ftruncate(self->memfd, LENGTH));
+	self->mem = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 self->memfd, 0);
+	ASSERT_NE(MAP_FAILED, self->mem);
+	rsm_stamp(self->mem, LENGTH, SEED);
+	ASSERT_OK(rsm_create(self->ctl, 0, self->mem, LENGTH,
+			     RSM_EXPORT_ALLOW_REBIND, &self->export, NULL));
+	ASSERT_OK(rsm_publish(self->export, &self->segid, NULL, 0, NULL));
+	ASSERT_OK(rsm_connect(self->ctl, 0, 0, self->segid, RIGHTS,
+			      &self->import, NULL));
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+FIXTURE_TEARDOWN(handles)
+{
+	close_fd(&self->import);
+	close_fd(&self->export);
+	EXPECT_TRUE(rsm_stats_settle(&self->before));
+}
+
+static int events(int fd)
+{
+	struct pollfd pfd = { .fd = fd };
+
+	return poll(&pfd, 1, 0) < 0 ? -errno : pfd.revents;
+}
+
+/* 17: the exported memory goes away, and the importers keep the pages */
+
+static int vanish_munmap(void *mem, int memfd)
+{
+	(void)memfd;
+	return munmap(mem, LENGTH);
+}
+
+static int vanish_map_over(void *mem, int memfd)
+{
+	(void)memfd;
+	return mmap(mem, LENGTH, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
+		    MAP_FIXED, -1, 0) == MAP_FAILED;
+}
+
+static int vanish_mremap(void *mem, int memfd)
+{
+	(void)memfd;
+	return mremap(mem, LENGTH, LENGTH * 4, MREMAP_MAYMOVE) == MAP_FAILED;
+}
+
+static int vanish_dontneed(void *mem, int memfd)
+{
+	(void)memfd;
+	return madvise(mem, LENGTH, MADV_DONTNEED);
+}
+
+static int vanish_remove(void *mem, int memfd)
+{
+	(void)memfd;
+	return madvise(mem, LENGTH, MADV_REMOVE);
+}
+
+static int vanish_hole(void *mem, int memfd)
+{
+	(void)mem;
+	return fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			 LENGTH);
+}
+
+static int vanish_truncate(void *mem, int memfd)
+{
+	(void)mem;
+	return ftruncate(memfd, 0);
+}
+
+FIXTURE(vanish)
+{
+	FIXTURE_DATA(handles) base;
+};
+
+FIXTURE_VARIANT(vanish)
+{
+	int (*vanish)(void *mem, int memfd);
+	bool anonymous;
+};
+
+FIXTURE_VARIANT_ADD(vanish, munmap) { .vanish = vanish_munmap };
+FIXTURE_VARIANT_ADD(vanish, map_over) { .vanish = vanish_map_over };
+FIXTURE_VARIANT_ADD(vanish, mremap) { .vanish = vanish_mremap };
+FIXTURE_VARIANT_ADD(vanish, dontneed) { .vanish = vanish_dontneed };
+FIXTURE_VARIANT_ADD(vanish, remove) { .vanish = vanish_remove };
+FIXTURE_VARIANT_ADD(vanish, hole) { .vanish = vanish_hole };
+FIXTURE_VARIANT_ADD(vanish, truncate) { .vanish = vanish_truncate };
+
+FIXTURE_VARIANT_ADD(vanish, anonymous_munmap)
+{
+	.vanish = vanish_munmap,
+	.anonymous = true,
+};
+
+FIXTURE_VARIANT_ADD(vanish, anonymous_map_over)
+{
+	.vanish = vanish_map_over,
+	.anonymous = true,
+};
+
+FIXTURE_VARIANT_ADD(vanish, anonymous_mremap)
+{
+	.vanish = vanish_mremap,
+	.anonymous = true,
+};
+
+FIXTURE_VARIANT_ADD(vanish, anonymous_dontneed)
+{
+	.vanish = vanish_dontneed,
+	.anonymous = true,
+};
+
+FIXTURE_SETUP(vanish)
+{
+	FIXTURE_DATA(handles) *base = &self->base;
+
+	handles_setup(_metadata, base, NULL);
+	if (!variant->anonymous)
+		return;
+	base->mem = rsm_alloc(LENGTH);
+	ASSERT_NE(MAP_FAILED, base->mem);
+	rsm_stamp(base->mem, LENGTH, SEED);
+	ASSERT_OK(rsm_rebind(base->export, base->mem, LENGTH, NULL));
+}
+
+FIXTURE_TEARDOWN(vanish)
+{
+	handles_teardown(_metadata, &self->base, NULL);
+}
+
+TEST_F(vanish, threat_17_importers_keep_the_pages)
+{
+	FIXTURE_DATA(handles) *base = &self->base;
+	void *touched = rsm_map(base->import, LENGTH, PROT_READ | PROT_WRITE);
+	void *fresh = rsm_map(base->import, LENGTH, PROT_READ | PROT_WRITE);
+	void *mem = rsm_alloc(LENGTH);
+
+	ASSERT_NE(MAP_FAILED, touched);
+	ASSERT_NE(MAP_FAILED, fresh);
+	ASSERT_EQ(-1, rsm_stamp_check(touched, LENGTH, SEED));
+	ASSERT_EQ(0, variant->vanish(base->mem, base->memfd));
+	EXPECT_EQ(-1, rsm_stamp_check(touched, LENGTH, SEED));
+	EXPECT_EQ(-1, rsm_stamp_check(fresh, LENGTH, SEED));
+	rsm_stamp(touched, LENGTH, 3);
+	EXPECT_EQ(-1, rsm_stamp_check(fresh, LENGTH, 3));
+	EXPECT_EQ(0, events(base->import));
+
+	/* And a rebind brings them together again. */
+	rsm_stamp(mem, LENGTH, LATER_SEED);
+	EXPECT_OK(rsm_rebind(base->export, mem, LENGTH, NULL));
+	EXPECT_EQ(-1, rsm_stamp_check(touched, LENGTH, LATER_SEED));
+	munmap(touched, LENGTH);
+	munmap(fresh, LENGTH);
+}
+
+/* Importers that go without a word */
+
+struct job {
+	FIXTURE_DATA(handles) *self;
+	int socket;
+	void (*die)(void);
+};
+
+static void die_exit(void)
+{
+	_exit(0);
+}
+
+static void die_kill(void)
+{
+	kill(getpid(), SIGKILL);
+}
+
+static void die_exec(void)
+{
+	execl("/proc/self/exe", "handles", "--pause", NULL);
+}
+
+static void import_and_die(struct job *job)
+{
+	void *mem;
+	int fd;
+
+	if (rsm_connect(job->self->ctl, 0, 0, job->self->segid, RIGHTS, &fd,
+			NULL))
+		_exit(1);
+	mem = rsm_map(fd, LENGTH, PROT_READ | PROT_WRITE);
+	if (mem == MAP_FAILED || rsm_stamp_check(mem, LENGTH, SEED) != -1)
+		_exit(2);
+	if (write(job->socket, "", 1) == 1)
+		job->die();
+	_exit(3);
+}
+
+static void check_importer_dies(struct __test_metadata *_metadata,
+				FIXTURE_DATA(handles) *self, void (*die)(void))
+{
+	struct rsm_stats before;
+	int pipes[2];
+	char byte;
+	struct job job = { .self = self, .die = die };
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
+	job.socket = pipes[1];
+	rsm_stats_read(&before);
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		import_and_die(&job);
+	EXPECT_EQ(1, read(pipes[0], &byte, 1));
+	EXPECT_TRUE(rsm_stats_settle(&before));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	EXPECT_EQ(0, events(self->export));
+}
+
+TEST_F(handles, importer_exits)
+{
+	check_importer_dies(_metadata, self, die_exit);
+}
+
+TEST_F(handles, importer_is_killed)
+{
+	check_importer_dies(_metadata, self, die_kill);
+}
+
+TEST_F(handles, threat_16_importer_executes)
+{
+	check_importer_dies(_metadata, self, die_exec);
+}
+
+/* Orders of letting go */
+
+TEST_F(handles, close_before_munmap)
+{
+	void *mem = rsm_map(self->import, LENGTH, PROT_READ | PROT_WRITE);
+
+	ASSERT_NE(MAP_FAILED, mem);
+	close_fd(&self->import);
+	EXPECT_EQ(-1, rsm_stamp_check(mem, LENGTH, SEED));
+	EXPECT_EQ(self->before.imports + 1, rsm_stat("imports"));
+	munmap(mem, LENGTH);
+}
+
+TEST_F(handles, munmap_before_close)
+{
+	void *mem = rsm_map(self->import, LENGTH, PROT_READ | PROT_WRITE);
+
+	ASSERT_NE(MAP_FAILED, mem);
+	EXPECT_EQ(-1, rsm_stamp_check(mem, LENGTH, SEED));
+	EXPECT_EQ(self->before.areas + 1, rsm_stat("areas"));
+	munmap(mem, LENGTH);
+	EXPECT_EQ(self->before.areas, rsm_stat("areas"));
+	EXPECT_EQ(self->before.imports + 1, rsm_stat("imports"));
+}
+
+TEST_F(handles, export_closed_before_import)
+{
+	volatile uint64_t *mem = rsm_map(self->import, LENGTH, PROT_READ);
+
+	ASSERT_NE(MAP_FAILED, mem);
+	EXPECT_NE(0, mem[rsm_page_size() / sizeof(*mem)]);
+	close_fd(&self->export);
+	EXPECT_EQ(POLLERR | POLLHUP, events(self->import));
+	EXPECT_EQ(0, mem[rsm_page_size() / sizeof(*mem)]);
+	EXPECT_EQ(self->before.pinned_pages, rsm_stat("pinned_pages"));
+	munmap((void *)mem, LENGTH);
+}
+
+TEST_F(handles, export_closed_before_import_is_mapped)
+{
+	close_fd(&self->export);
+	EXPECT_EQ(MAP_FAILED, rsm_map(self->import, LENGTH, PROT_READ));
+	EXPECT_EQ(ENODEV, errno);
+}
+
+TEST_F(handles, export_destroyed_before_close)
+{
+	volatile uint64_t *mem = rsm_map(self->import, LENGTH, PROT_READ);
+
+	ASSERT_NE(MAP_FAILED, mem);
+	EXPECT_OK(rsm_destroy(self->export, NULL));
+	EXPECT_EQ(0, mem[0]);
+	EXPECT_EQ(POLLERR | POLLHUP, events(self->export));
+	EXPECT_EQ(self->before.pinned_pages, rsm_stat("pinned_pages"));
+	close_fd(&self->import);
+	munmap((void *)mem, LENGTH);
+}
+
+TEST_F(handles, control_node_closed_first)
+{
+	void *mem = rsm_map(self->import, LENGTH, PROT_READ);
+
+	ASSERT_NE(MAP_FAILED, mem);
+	close_fd(&self->ctl);
+	EXPECT_EQ(-1, rsm_stamp_check(mem, LENGTH, SEED));
+	EXPECT_EQ(0, events(self->import));
+	munmap(mem, LENGTH);
+}
+
+TEST_F(handles, double_close)
+{
+	int fd = self->import;
+
+	EXPECT_EQ(0, close(fd));
+	self->import = -1;
+	EXPECT_EQ(-1, close(fd));
+	EXPECT_EQ(EBADF, errno);
+}
+
+static int hold_until_eof(void *arg)
+{
+	struct job *job = arg;
+	char byte;
+
+	return read(job->socket, &byte, 1);
+}
+
+/* Others' copies of the descriptor do not keep the segment. */
+TEST_F(handles, destroy_with_a_copy_elsewhere)
+{
+	struct job job;
+	int pipes[2];
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
+	job.socket = pipes[0];
+	pid = fork();
+	if (!pid) {
+		close(pipes[1]);
+		_exit(hold_until_eof(&job));
+	}
+	close(pipes[0]);
+	EXPECT_OK(rsm_destroy(self->export, NULL));
+	EXPECT_EQ(POLLERR | POLLHUP, events(self->import));
+	EXPECT_EQ(self->before.pinned_pages, rsm_stat("pinned_pages"));
+	EXPECT_EQ(self->before.segments + 1, rsm_stat("segments"));
+	close(pipes[1]);
+	EXPECT_EQ(0, rsm_wait_child(pid));
+}
+
+/* Passing descriptors to a process that was there before */
+
+static int fd_message(int socket, int *fds, size_t count, bool send)
+{
+	char byte = 0, control[CMSG_SPACE(2 * sizeof(int))] = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = CMSG_SPACE(count * sizeof(int)),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
+	if (send)
+		return sendmsg(socket, &msg, 0) == 1 ? 0 : -errno;
+	if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) != 1)
+		return -errno;
+	memcpy(fds, CMSG_DATA(cmsg), count * sizeof(int));
+	return 0;
+}
+
+/* fds[0] is an export, fds[1] an import. */
+static void use_passed(struct __test_metadata *_metadata, int *fds)
+{
+	void *mem = rsm_map(fds[1], LENGTH, PROT_READ | PROT_WRITE);
+	__u32 segid = 0;
+
+	EXPECT_NE(MAP_FAILED, mem);
+	EXPECT_EQ(-1, rsm_stamp_check(mem, LENGTH, SEED));
+	rsm_stamp(mem, LENGTH, LATER_SEED);
+	EXPECT_FAIL(EPERM, RSM_ERR_NOT_CREATOR,
+		    rsm_publish(fds[0], &segid, NULL, 0, &error));
+	EXPECT_FAIL(EPERM, RSM_ERR_NOT_CREATOR,
+		    rsm_rebind(fds[0], mem, LENGTH, &error));
+	EXPECT_FAIL(EPERM, RSM_ERR_NOT_CREATOR, rsm_destroy(fds[0], &error));
+}
+
+TEST_F(handles, threat_15_passed_over_a_socket)
+{
+	int sockets[2], fds[2];
+	pid_t pid;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				sockets));
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		close_fd(&self->import);
+		close_fd(&self->export);
+		if (fd_message(sockets[1], fds, 2, false))
+			_exit(1);
+		use_passed(_metadata, fds);
+		_exit(0);
+	}
+	fds[0] = self->export;
+	fds[1] = self->import;
+	EXPECT_OK(fd_message(sockets[0], fds, 2, true));
+	EXPECT_EQ(0, rsm_wait_child(pid));
+	EXPECT_EQ(-1, rsm_stamp_check(self->mem, LENGTH, LATER_SEED));
+	EXPECT_EQ(0, events(self->import));
+}
+
+struct impostor {
+	int sockets[2];
+	int export;
+	void *mem;
+};
+
+/* Make a segment, pass its descriptor on, and exit. */
+static int creator_of_pid(struct impostor *arg)
+{
+	int fd, ctl = rsm_open();
+
+	arg->mem = rsm_alloc(LENGTH);
+	if (rsm_create(ctl, 0, arg->mem, LENGTH, RSM_EXPORT_ALLOW_REBIND, &fd,
+		       NULL))
+		return 1;
+	return !!fd_message(arg->sockets[1], &fd, 1, true);
+}
+
+static pid_t fork_with_pid(pid_t pid)
+{
+	struct {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal;
+		uint64_t stack, stack_size, tls, set_tid, set_tid_size;
+	} args = {
+		.exit_signal = SIGCHLD,
+		.set_tid = (uintptr_t)&pid,
+		.set_tid_size = 1,
+	};
+
+	return syscall(SYS_clone3, &args, sizeof(args));
+}
+
+TEST_F(handles, threat_39_same_pid_is_not_the_creator)
+{
+	struct impostor arg;
+	pid_t pid, again;
+	__u32 segid = 0;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				arg.sockets));
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		_exit(creator_of_pid(&arg));
+	ASSERT_EQ(0, rsm_wait_child(pid));
+	ASSERT_OK(fd_message(arg.sockets[0], &arg.export, 1, false));
+	again = fork_with_pid(pid);
+	if (!again) {
+		EXPECT_FAIL(EPERM, RSM_ERR_NOT_CREATOR,
+			    rsm_publish(arg.export, &segid, NULL, 0, &error));
+		EXPECT_FAIL(EPERM, RSM_ERR_NOT_CREATOR,
+			    rsm_destroy(arg.export, &error));
+		_exit(0);
+	}
+	if (again < 0)
+		SKIP(return, "no choice of process ids here");
+	EXPECT_EQ(pid, again);
+	EXPECT_EQ(0, rsm_wait_child(again));
+	EXPECT_EQ(POLLERR | POLLHUP, events(arg.export));
+	close(arg.export);
+}
+
+/* Many times */
+
+TEST_F(handles, connect_and_disconnect_often)
+{
+	struct rsm_stats before;
+	int i, fd, ret = 0;
+	void *mem;
+
+	rsm_stats_read(&before);
+	for (i = 0; i < ROUNDS && !ret; i++) {
+		ret = rsm_connect(self->ctl, 0, 0, self->segid, RIGHTS, &fd,
+				  NULL);
+		mem = rsm_map(fd, LENGTH, PROT_READ);
+		if (rsm_stamp_check(mem, LENGTH, SEED) != -1)
+			ret = -EIO;
+		close(fd);
+		munmap(mem, LENGTH);
+	}
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(ROUNDS, i);
+	EXPECT_TRUE(rsm_stats_settle(&before));
+}
+
+TEST_F(handles, create_and_destroy_often)
+{
+	long pinned = rsm_vm_pin();
+	struct rsm_stats before;
+	int i, fd, ret = 0;
+
+	rsm_stats_read(&before);
+	for (i = 0; i < ROUNDS && !ret; i++) {
+		ret = rsm_create(self->ctl, 0, self->mem, LENGTH, 0, &fd, NULL);
+		if (!ret && i % 2)
+			ret = rsm_destroy(fd, NULL);
+		close(fd);
+	}
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(ROUNDS, i);
+	EXPECT_TRUE(rsm_stats_settle(&before));
+	EXPECT_EQ(pinned, rsm_vm_pin());
+}
+
+/* Threads that pull on the same descriptors */
+
+struct race {
+	FIXTURE_DATA(handles) *self;
+	int export;
+	int import;
+	uint32_t stop;
+	long done[5];
+};
+
+static bool racing(struct race *race)
+{
+	return !__atomic_load_n(&race->stop, __ATOMIC_RELAXED);
+}
+
+/* Close the descriptors again and again, and put new ones in their place. */
+static void *race_close(void *arg)
+{
+	struct race *race = arg;
+	int export, import;
+	__u32 segid;
+
+	for (; racing(race); race->done[0]++) {
+		segid = 0;
+		if (rsm_create(race->self->ctl, 0, race->self->mem, LENGTH,
+			       RSM_EXPORT_ALLOW_REBIND, &export, NULL))
+			break;
+		if (rsm_publish(export, &segid, NULL, 0, NULL) ||
+		    rsm_connect(race->self->ctl, 0, 0, segid, RIGHTS, &import,
+				NULL))
+			break;
+		dup2(export, race->export);
+		dup2(import, race->import);
+		close(export);
+		close(import);
+		if (race->done[0] % 2)
+			usleep(500);
+		close(race->export);
+		close(race->import);
+	}
+	return NULL;
+}
+
+static void *race_ioctl(void *arg)
+{
+	struct race *race = arg;
+	unsigned int round;
+	__u32 segid;
+
+	for (round = 0; racing(race); round++) {
+		segid = 0;
+		race->done[1] += !rsm_rebind(race->export, race->self->mem,
+					     LENGTH, NULL);
+		if (round % 8)
+			continue;
+		rsm_unpublish(race->export, NULL);
+		rsm_publish(race->export, &segid, NULL, 0, NULL);
+		rsm_destroy(race->export, NULL);
+	}
+	return NULL;
+}
+
+static void *race_mmap(void *arg)
+{
+	struct race *race = arg;
+	volatile uint64_t *mem;
+
+	while (racing(race)) {
+		mem = rsm_map(race->import, LENGTH, PROT_READ | PROT_WRITE);
+		if (mem == MAP_FAILED)
+			continue;
+		race->done[2]++;
+		mem[1]++;
+		munmap((void *)mem, LENGTH);
+	}
+	return NULL;
+}
+
+static void *race_dup(void *arg)
+{
+	struct race *race = arg;
+	int fd;
+
+	while (racing(race)) {
+		fd = dup(race->export);
+		race->done[3] += fd >= 0;
+		close_fd(&fd);
+		fd = dup(race->import);
+		events(fd);
+		close_fd(&fd);
+	}
+	return NULL;
+}
+
+static void *race_fork(void *arg)
+{
+	struct race *race = arg;
+	pid_t pid;
+
+	for (; racing(race); race->done[4]++) {
+		pid = fork();
+		if (!pid)
+			_exit(0);
+		rsm_wait_child(pid);
+	}
+	return NULL;
+}
+
+TEST_F(handles, threat_33_threads_race_on_a_descriptor)
+{
+	void *(*const threads[])(void *) = {
+		race_close, race_ioctl, race_mmap, race_dup, race_fork,
+	};
+	struct race race = { .self = self };
+	pthread_t ids[5];
+	int i;
+
+	/* Numbers of their own that nobody else is given. */
+	race.export = 200;
+	race.import = 201;
+	for (i = 0; i < 5; i++)
+		ASSERT_EQ(0, pthread_create(&ids[i], NULL, threads[i], &race));
+	rsm_sleep_ms(RACE_MS);
+	__atomic_store_n(&race.stop, 1, __ATOMIC_RELAXED);
+	for (i = 0; i < 5; i++)
+		pthread_join(ids[i], NULL);
+	close(race.export);
+	close(race.import);
+	for (i = 0; i < 5; i++)
+		EXPECT_LT(0, race.done[i]);
+	EXPECT_EQ(-1, rsm_stamp_check(self->mem, rsm_page_size(), SEED));
+}
+
+/* The module */
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "rsmctl", O_NONBLOCK) ? -errno : 0;
+}
+
+/* Returns what the last of many trials says: puts may take their time. */
+static int unload_patiently(void)
+{
+	int ms, ret = -1;
+
+	for (ms = 0; ms < RSM_QUIET_MS && ret; ms += 50) {
+		rsm_sleep_ms(50);
+		ret = unload();
+	}
+	return ret;
+}
+
+TEST(threat_35_unload)
+{
+	int ctl = rsm_open(), export, import;
+	void *mem = rsm_alloc(LENGTH), *map;
+	__u32 segid = 0;
+
+	ASSERT_LE(0, ctl);
+	EXPECT_EQ(-EAGAIN, unload());
+	ASSERT_OK(rsm_create(ctl, 0, mem, LENGTH, 0, &export, NULL));
+	ASSERT_OK(rsm_publish(export, &segid, NULL, 0, NULL));
+	ASSERT_OK(rsm_connect(ctl, 0, 0, segid, RIGHTS, &import, NULL));
+	close(ctl);
+	EXPECT_EQ(-EAGAIN, unload());
+	map = rsm_map(import, LENGTH, PROT_READ);
+	ASSERT_NE(MAP_FAILED, map);
+	close(import);
+	close(export);
+	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(0, *(volatile uint64_t *)map);
+	munmap(map, LENGTH);
+	EXPECT_EQ(0, unload_patiently());
+	/* Opening the node loads it again. */
+	ctl = rsm_open();
+	EXPECT_LE(0, ctl);
+	close_fd(&ctl);
+}
+
+TEST_HARNESS_MAIN
