@@ -110,7 +110,7 @@ static int creator_exit_wake(wait_queue_entry_t *wait, unsigned int mode,
 	struct rsm_segment *seg;
 
 	seg = container_of(wait, struct rsm_segment, exit_wait);
-	schedule_work(&seg->exit_work);
+	queue_work(system_unbound_wq, &seg->exit_work);
 	return 0;
 }
 

@@ -306,12 +306,9 @@ static int __init rsm_init(void)
 
 	if (ret)
 		return ret;
-	ret = rsm_segment_init();
-	if (ret)
-		goto err_registry;
 	ret = rsm_controller_register(&rsm_loopback);
 	if (ret)
-		goto err_segment;
+		goto err_registry;
 	ret = sysfs_create_group(&THIS_MODULE->mkobj.kobj, &stats_group);
 	if (ret)
 		goto err_loopback;
@@ -324,8 +321,6 @@ err_stats:
 	sysfs_remove_group(&THIS_MODULE->mkobj.kobj, &stats_group);
 err_loopback:
 	rsm_controller_unregister(&rsm_loopback);
-err_segment:
-	rsm_segment_exit();
 err_registry:
 	rsm_registry_exit();
 	return ret;
@@ -337,7 +332,6 @@ static void __exit rsm_exit(void)
 	sysfs_remove_group(&THIS_MODULE->mkobj.kobj, &stats_group);
 	rsm_controller_unregister(&rsm_loopback);
 	rsm_creator_synchronize();
-	rsm_segment_exit();
 	rsm_registry_exit();
 }
 

@@ -33,6 +33,13 @@
  */
 #define RSM_EAGER_WINDOWS 4
 
+/* What one rebind does for all importers together, so that it has an end. */
+#define RSM_EAGER_TOTAL 64
+#define RSM_EAGER_AREAS 1024
+
+/* VMAs of one import, forked ones included: each costs a zap its time. */
+#define RSM_MAX_VMAS 4096
+
 /**
  * struct rsm_area - a VMA of an import
  * @link: on the segment's area list
@@ -69,6 +76,7 @@ static void area_open(struct vm_area_struct *vma)
 	unsigned long windows = ((vma->vm_end - 1) >> PMD_SHIFT) - base + 1;
 	struct rsm_area *area;
 
+	atomic_inc(&imp->vmas);
 	area = kvzalloc(struct_size(area, filled, BITS_TO_LONGS(windows)),
 			GFP_KERNEL_ACCOUNT);
 	vma->vm_private_data = area;
@@ -84,11 +92,22 @@ static void area_open(struct vm_area_struct *vma)
 	mutex_unlock(&imp->seg->areas_lock);
 }
 
+static bool may_add_vma(struct rsm_import *imp)
+{
+	return atomic_read(&imp->vmas) < RSM_MAX_VMAS;
+}
+
+static int area_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return may_add_vma(vma_import(vma)) ? 0 : -ENOMEM;
+}
+
 static void area_close(struct vm_area_struct *vma)
 {
 	struct rsm_area *area = vma->vm_private_data;
 	struct rsm_segment *seg = vma_import(vma)->seg;
 
+	atomic_dec(&vma_import(vma)->vmas);
 	if (!area)
 		return;
 	mutex_lock(&seg->areas_lock);
@@ -128,8 +147,11 @@ static int fill_entry(pte_t *pte, unsigned long addr, void *data)
 	struct fill *fill = data;
 	pte_t entry = pfn_pte(fill_next_pfn(fill), fill->vma->vm_page_prot);
 
-	/* Another thread may have filled the window meanwhile. */
-	if (pte_none(*pte))
+	/*
+	 * Another thread may have filled the window meanwhile. What is neither
+	 * present nor none is a marker that userfaultfd left on some kernels.
+	 */
+	if (!pte_present(*pte))
 		set_pte_at(fill->vma->vm_mm, addr, pte, pte_mkspecial(entry));
 	return 0;
 }
@@ -221,6 +243,7 @@ static int rsm_access(struct vm_area_struct *vma, unsigned long addr,
 static const struct vm_operations_struct rsm_vm_ops = {
 	.open = area_open,
 	.close = area_close,
+	.may_split = area_may_split,
 	.fault = rsm_fault,
 	.access = rsm_access,
 };
@@ -241,7 +264,7 @@ static int check_rights(const struct rsm_import *imp, vm_flags_t flags)
  * @vma: the new area
  *
  * Return: 0; -EINVAL when private; -ENXIO outside of the segment; -EACCES
- * without the rights; -ENODEV when aborted.
+ * without the rights; -ENODEV when aborted; -EAGAIN with too many mappings.
  */
 int rsm_import_mmap(struct rsm_import *imp, struct vm_area_struct *vma)
 {
@@ -258,6 +281,8 @@ int rsm_import_mmap(struct rsm_import *imp, struct vm_area_struct *vma)
 		return ret;
 	if (READ_ONCE(imp->aborted))
 		return -ENODEV;
+	if (!may_add_vma(imp))
+		return -EAGAIN;
 
 	if (!(imp->rights & RSM_RIGHT_WRITE))
 		never |= VM_MAYWRITE;
@@ -278,8 +303,8 @@ void rsm_mmap_zap(struct rsm_segment *seg)
 
 /*
  * remap_pfn_range() over a whole VMA makes x86 claim it for PAT, with
- * warnings and failing forks to follow: go in two steps, and leave a VMA of
- * one page to its fault.
+ * warnings and failing forks to follow: go in two steps. A VMA of one page
+ * has been left to its fault.
  */
 static int remap_run(struct vm_area_struct *vma, unsigned long addr,
 		     unsigned long pfn, unsigned long size)
@@ -288,13 +313,26 @@ static int remap_run(struct vm_area_struct *vma, unsigned long addr,
 
 	if (size < vma->vm_end - vma->vm_start)
 		return remap_pfn_range(vma, addr, pfn, size, vma->vm_page_prot);
-	if (size == PAGE_SIZE)
-		return -EAGAIN;
 	ret = remap_pfn_range(vma, addr, pfn, PAGE_SIZE, vma->vm_page_prot);
 	if (ret)
 		return ret;
 	return remap_pfn_range(vma, addr + PAGE_SIZE, pfn + 1, size - PAGE_SIZE,
 			       vma->vm_page_prot);
+}
+
+static int entry_found(pte_t *pte, unsigned long addr, void *data)
+{
+	return -EBUSY;
+}
+
+/* Faults may have come before us, and remap_pfn_range() BUGs on theirs. */
+static int empty_window(struct vm_area_struct *vma, unsigned long start,
+			unsigned long end)
+{
+	zap_vma_ptes(vma, start, end - start);
+	/* A zap keeps the markers of userfaultfd. */
+	return apply_to_existing_page_range(vma->vm_mm, start, end - start,
+					    entry_found, NULL);
 }
 
 static int remap_window(struct vm_area_struct *vma, unsigned long start,
@@ -307,8 +345,9 @@ static int remap_window(struct vm_area_struct *vma, unsigned long start,
 	int ret;
 
 	lockdep_assert_held_read(&seg->map_sem);
-	/* Faults may have come before us; remap_pfn_range() BUGs on theirs. */
-	zap_vma_ptes(vma, start, end - start);
+	ret = empty_window(vma, start, end);
+	if (ret)
+		return ret;
 	extent = rsm_pages_find(seg->pages, index);
 	skip = index - extent->first;
 	for (; start < end; start += size, extent++, skip = 0) {
@@ -340,16 +379,19 @@ static bool repopulate_window(struct rsm_area *area, unsigned long window)
 	return more;
 }
 
-/* The VMA lock comes before map_sem, as in faults that hold it. */
-static void repopulate_area(struct rsm_area *area)
+/*
+ * The VMA lock comes before map_sem, as in faults that hold it. @total is
+ * what is left of RSM_EAGER_TOTAL.
+ */
+static void repopulate_area(struct rsm_area *area, unsigned int *total)
 {
 	struct vm_area_struct *vma = area->vma;
 	unsigned long window = vma->vm_start >> PMD_SHIFT;
 	unsigned long last = (vma->vm_end - 1) >> PMD_SHIFT;
-	unsigned int budget = RSM_EAGER_WINDOWS;
+	unsigned int budget = min_t(unsigned int, *total, RSM_EAGER_WINDOWS);
 
 	mmap_assert_write_locked(vma->vm_mm);
-	if (!(vma->vm_flags & (VM_READ | VM_WRITE)))
+	if (!(vma->vm_flags & (VM_READ | VM_WRITE)) || vma_pages(vma) == 1)
 		return;
 	vm_flags_set(vma, VM_PFNMAP);
 	for (; window <= last && budget; window++) {
@@ -358,6 +400,7 @@ static void repopulate_area(struct rsm_area *area)
 		if (!repopulate_window(area, window))
 			return;
 		budget--;
+		(*total)--;
 	}
 }
 
@@ -382,21 +425,26 @@ static struct mm_struct *area_trylock_mm(struct rsm_area *area)
  * Saves importers their faults where it can be done at once: where the mmap
  * lock is free and page tables exist. Whatever is left comes with a fault.
  *
- * Context: sleeps, but never waits for an importer.
+ * Context: sleeps, but never waits for an importer, and does no more than
+ * RSM_EAGER_TOTAL windows of RSM_EAGER_AREAS areas.
  */
 void rsm_mmap_repopulate(struct rsm_segment *seg)
 {
+	unsigned int windows = RSM_EAGER_TOTAL;
+	unsigned int areas = RSM_EAGER_AREAS;
 	struct rsm_area *area;
 	struct mm_struct *mm;
 
 	mutex_lock(&seg->areas_lock);
 	list_for_each_entry(area, &seg->areas, link) {
+		if (!windows || !areas-- || fatal_signal_pending(current))
+			break;
 		mm = area_trylock_mm(area);
 		if (!mm)
 			continue;
 		/* The area stays on the list as long as we have its mm. */
 		mutex_unlock(&seg->areas_lock);
-		repopulate_area(area);
+		repopulate_area(area, &windows);
 		mutex_lock(&seg->areas_lock);
 		mmap_write_unlock(mm);
 		mmput_async(mm);

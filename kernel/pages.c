@@ -96,7 +96,8 @@ static int grow_extents(struct rsm_pages *pages)
 	unsigned int max = pages->max_extents * 2 ?: 16;
 	struct rsm_extent *extents;
 
-	extents = kvmalloc_array(max, sizeof(*extents), GFP_KERNEL_ACCOUNT);
+	extents = kvmalloc_array(max, sizeof(*extents),
+				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!extents)
 		return -ENOMEM;
 	if (pages->nr_extents)

@@ -200,8 +200,6 @@ int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
 		      struct rsm_segment **out);
 void rsm_segment_put(struct rsm_segment *seg);
 void rsm_segment_close(struct rsm_segment *seg);
-int rsm_segment_init(void);
-void rsm_segment_exit(void);
 int rsm_segment_may_publish(struct rsm_segment *seg);
 int rsm_segment_publish(struct rsm_segment *seg, struct rsm_publication *pub);
 int rsm_segment_unpublish(struct rsm_segment *seg);
@@ -304,6 +302,7 @@ int rsm_export_destroy(struct rsm_ucmd *ucmd);
  *           map_sem and lock
  * @hung_up: what pollers are told: @aborted, and the mappings are zapped;
  *           written under the segment's lock
+ * @vmas: number of VMAs, of forked processes too
  * @user: who the handle is counted for
  * @status: status page
  * @trash: page that takes loads and stores after an abort
@@ -315,6 +314,7 @@ struct rsm_import {
 	u32 rights;
 	bool aborted;
 	bool hung_up;
+	atomic_t vmas;
 	struct rsm_user *user;
 	struct page *status;
 	struct page *trash;

@@ -30,22 +30,35 @@ static int rsm_fs_init_context(struct fs_context *fc)
 /* For inodes of segments: those of anon_inode files are all the same one. */
 static struct file_system_type rsm_fs = {
 	.name = "rsm",
-	/* No owner: mounted as long as the module is there. */
+	.owner = THIS_MODULE,
 	.init_fs_context = rsm_fs_init_context,
 	.kill_sb = kill_anon_super,
 };
 
 static struct vfsmount *rsm_mount;
+static int rsm_mount_count;
 
-int rsm_segment_init(void)
+static int make_inode(struct rsm_segment *seg)
 {
-	rsm_mount = kern_mount(&rsm_fs);
-	return PTR_ERR_OR_ZERO(rsm_mount);
+	struct inode *inode;
+	int ret;
+
+	ret = simple_pin_fs(&rsm_fs, &rsm_mount, &rsm_mount_count);
+	if (ret)
+		return ret;
+	inode = alloc_anon_inode(rsm_mount->mnt_sb);
+	if (IS_ERR(inode)) {
+		simple_release_fs(&rsm_mount, &rsm_mount_count);
+		return PTR_ERR(inode);
+	}
+	seg->inode = inode;
+	return 0;
 }
 
-void rsm_segment_exit(void)
+static void free_inode(struct rsm_segment *seg)
 {
-	kern_unmount(rsm_mount);
+	iput(seg->inode);
+	simple_release_fs(&rsm_mount, &rsm_mount_count);
 }
 
 static void init_locks(struct rsm_segment *seg)
@@ -91,8 +104,7 @@ int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
 	seg->status = rsm_status_alloc();
 	if (!seg->status)
 		goto err_handle;
-	seg->inode = alloc_anon_inode(rsm_mount->mnt_sb);
-	ret = PTR_ERR_OR_ZERO(seg->inode);
+	ret = make_inode(seg);
 	if (ret)
 		goto err_status;
 	ret = rsm_creator_join(seg);
@@ -104,7 +116,7 @@ int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
 	return 0;
 
 err_inode:
-	iput(seg->inode);
+	free_inode(seg);
 err_status:
 	put_page(seg->status);
 err_handle:
@@ -120,7 +132,7 @@ static void segment_release(struct kref *ref)
 
 	WARN_ON_ONCE(seg->pub || seg->pages || !list_empty(&seg->imports) ||
 		     !list_empty(&seg->areas));
-	iput(seg->inode);
+	free_inode(seg);
 	put_page(seg->status);
 	put_pid(seg->tgid);
 	rsm_controller_put(seg->ctl);
@@ -195,6 +207,10 @@ void rsm_segment_end(struct rsm_segment *seg)
 	struct rsm_pages *pages;
 
 	down_write(&seg->map_sem);
+	if (seg->dead) {
+		up_write(&seg->map_sem);
+		return;
+	}
 	mark_dead(seg);
 	pub = revoke(seg);
 	pages = seg->pages;

@@ -807,6 +807,53 @@ TEST_F(export, limit_of_segments_of_a_user)
 	rsm_param("max_user_segments", before);
 }
 
+struct held {
+	struct job job;
+	int ready[2];
+	int go[2];
+};
+
+/* With a limit of one: close an export that somebody imports, make another. */
+static int remake(void *arg)
+{
+	struct held *held = arg;
+	struct __test_metadata *_metadata = held->job.metadata;
+	const struct rsm_scene *scene = held->job.scene;
+	char *mem = rsm_alloc(LENGTH);
+	int fd = make(scene, mem);
+	char byte = 0;
+
+	EXPECT_OK(publish_as(fd, SEGID, NULL));
+	EXPECT_EQ(1, write(held->ready[1], &byte, 1));
+	EXPECT_EQ(1, read(held->go[0], &byte, 1));
+	close(fd);
+	EXPECT_OK(try_create(scene, mem, LENGTH, NULL));
+	return 0;
+}
+
+TEST_F(export, importers_do_not_hold_the_exporters_handle)
+{
+	struct held held = { .job = { _metadata, &self->scene } };
+	long before = rsm_param("max_user_segments", 1);
+	char byte = 0;
+	pid_t pid;
+	int imp;
+
+	ASSERT_OK(pipe(held.ready));
+	ASSERT_OK(pipe(held.go));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(rsm_drop_to(RSM_NOBODY) ? 255 : remake(&held));
+	EXPECT_EQ(1, read(held.ready[0], &byte, 1));
+	imp = rsm_import(&self->scene, SEGID, 0);
+	EXPECT_LE(0, imp);
+	EXPECT_EQ(1, write(held.go[1], &byte, 1));
+	EXPECT_OK(rsm_wait_child(pid));
+	close(imp);
+	rsm_param("max_user_segments", before);
+}
+
 static int set_memlock(rlim_t bytes)
 {
 	struct rlimit limit = { bytes, bytes };

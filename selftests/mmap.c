@@ -844,6 +844,27 @@ TEST_F(mmap, threat_25_many_mappings)
 	EXPECT_EQ(1, rsm_stat("areas") - self->scene.before.areas);
 }
 
+TEST_F(mmap, threat_25_mappings_of_an_import_have_a_limit)
+{
+	char *map = MAP_FAILED;
+	int i;
+
+	for (i = 0; i < 10000; i++) {
+		map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->imp,
+			   i % 2 * PAGE);
+		if (map == MAP_FAILED)
+			break;
+	}
+	ASSERT_EQ(MAP_FAILED, map);
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_LE(1000, i);
+	/* a split is refused as well, and nothing is lost */
+	EXPECT_EQ(-1, munmap(self->map + PAGE, PAGE));
+	EXPECT_EQ(ENOMEM, errno);
+	EXPECT_OK(move_to(self, 2));
+	EXPECT_TRUE(stamped(self->map, 0, 3, 2));
+}
+
 TEST_F(mmap, mapping_keeps_the_import)
 {
 	close(self->imp);

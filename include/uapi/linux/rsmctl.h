@@ -373,8 +373,8 @@ struct rsm_export_destroy {
  * offset 0 to the segment's length: loads and stores reach the exporter's
  * memory. mmap() fails with ENXIO for a range outside of the segment, EACCES
  * for a protection beyond the rights (and always for PROT_EXEC, and without
- * RSM_RIGHT_READ), ENODEV when the import was aborted, EINVAL for
- * MAP_PRIVATE.
+ * RSM_RIGHT_READ), ENODEV when the import was aborted, EAGAIN with thousands
+ * of mappings of one import, EINVAL for MAP_PRIVATE.
  *
  * When the exporter unpublishes, destroys or dies the import is aborted:
  * poll() reports POLLERR and POLLHUP, the status page says so, and loads and
