@@ -87,9 +87,12 @@ check: setup
 
 FILE ?= README
 demo: setup
+	@echo '== building'
 	$(Q)$(MAKE) lib tools
-	$(Q)$(MAKE) test-modules KDIR=$$(realpath $(CACHE)/kernels/6.1/build)
-	@selftests/vm/run -k 6.1 -t 300 -a '$(FILE)' -- \
+	$(Q)$(MAKE) modules KDIR=$$(realpath $(CACHE)/kernels/6.1/build)
+	@echo '== booting a virtual machine with Linux 6.1'
+	@RSM_MODULE=build/$$(cat $(CACHE)/kernels/6.1/release)/rsmctl.ko \
+		selftests/vm/run -k 6.1 -t 300 -a '$(FILE)' -- \
 		/usr/bin/demo '$(notdir $(FILE))'
 
 lint: setup
