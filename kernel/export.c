@@ -85,7 +85,7 @@ static int rebind_locked(struct rsm_segment *seg, u64 vaddr,
 	ret = rsm_segment_swap(seg, &pages);
 	*old = pages;
 	if (!ret)
-		rsm_mmap_repopulate(seg);
+		queue_work(system_unbound_wq, &seg->repopulate_work);
 	return ret;
 }
 

@@ -21,7 +21,6 @@
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "rsm_private.h"
@@ -368,11 +367,8 @@ static bool repopulate_window(struct rsm_area *area, unsigned long window)
 	unsigned long end = min((window + 1) << PMD_SHIFT, vma->vm_end);
 	bool more = false;
 
-	if (fatal_signal_pending(current) || start >= end)
-		return false;
 	cond_resched();
-	if (down_read_killable(&seg->map_sem))
-		return false;
+	down_read(&seg->map_sem);
 	if (!area->imp->aborted)
 		more = !remap_window(vma, start, end);
 	up_read(&seg->map_sem);
@@ -420,16 +416,20 @@ static struct mm_struct *area_trylock_mm(struct rsm_area *area)
 
 /**
  * rsm_mmap_repopulate() - fill in what a rebind has zapped
- * @seg: the segment
+ * @work: the segment's repopulate_work
  *
  * Saves importers their faults where it can be done at once: where the mmap
  * lock is free and page tables exist. Whatever is left comes with a fault.
  *
- * Context: sleeps, but never waits for an importer, and does no more than
- * RSM_EAGER_TOTAL windows of RSM_EAGER_AREAS areas.
+ * Context: work, because the exporter must not hold an importer's mmap lock:
+ * it may be of the lowest priority or out of its share of CPU time. Never
+ * waits for an importer, and does no more than RSM_EAGER_TOTAL windows of
+ * RSM_EAGER_AREAS areas.
  */
-void rsm_mmap_repopulate(struct rsm_segment *seg)
+void rsm_mmap_repopulate(struct work_struct *work)
 {
+	struct rsm_segment *seg =
+		container_of(work, struct rsm_segment, repopulate_work);
 	unsigned int windows = RSM_EAGER_TOTAL;
 	unsigned int areas = RSM_EAGER_AREAS;
 	struct rsm_area *area;
@@ -437,7 +437,7 @@ void rsm_mmap_repopulate(struct rsm_segment *seg)
 
 	mutex_lock(&seg->areas_lock);
 	list_for_each_entry(area, &seg->areas, link) {
-		if (!windows || !areas-- || fatal_signal_pending(current))
+		if (!windows || !areas--)
 			break;
 		mm = area_trylock_mm(area);
 		if (!mm)

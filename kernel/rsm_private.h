@@ -175,6 +175,8 @@ struct rsm_segment {
 	struct mutex areas_lock;
 	/** @areas: VMAs of imports, new ones first */
 	struct list_head areas;
+	/** @repopulate_work: rsm_mmap_repopulate(), queued by a rebind */
+	struct work_struct repopulate_work;
 
 	/**
 	 * @map_sem: protects @pages and, with @lock, the states; readers make
@@ -329,7 +331,7 @@ void rsm_import_hang_up(struct rsm_segment *seg, struct list_head *aborted);
 /* mmap.c */
 int rsm_import_mmap(struct rsm_import *imp, struct vm_area_struct *vma);
 void rsm_mmap_zap(struct rsm_segment *seg);
-void rsm_mmap_repopulate(struct rsm_segment *seg);
+void rsm_mmap_repopulate(struct work_struct *work);
 
 /* provider.c */
 struct rsm_controller *rsm_controller_get(u32 id);

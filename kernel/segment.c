@@ -71,6 +71,7 @@ static void init_locks(struct rsm_segment *seg)
 	INIT_LIST_HEAD(&seg->areas);
 	INIT_LIST_HEAD(&seg->imports);
 	INIT_LIST_HEAD(&seg->creator_link);
+	INIT_WORK(&seg->repopulate_work, rsm_mmap_repopulate);
 }
 
 /**
@@ -232,6 +233,7 @@ void rsm_segment_end(struct rsm_segment *seg)
 void rsm_segment_close(struct rsm_segment *seg)
 {
 	rsm_segment_end(seg);
+	cancel_work_sync(&seg->repopulate_work);
 	rsm_creator_leave(seg);
 	rsm_limits_put_handle(seg->user);
 	rsm_segment_put(seg);
