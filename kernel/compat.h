@@ -7,6 +7,7 @@
 
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
+#include <linux/sched/mm.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
@@ -37,10 +38,14 @@ static inline long rsm_pin_pages(unsigned long addr, unsigned long count,
 	unsigned int flags = FOLL_WRITE | FOLL_LONGTERM;
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 	long got = pin_user_pages_fast_only(addr, count, flags, pages);
+	unsigned int pin_flags;
 
 	if (got > 0)
 		return got;
+	/* Pages that are new are to be where they may be pinned. */
+	pin_flags = memalloc_pin_save();
 	got = get_user_pages_unlocked(addr, count, NULL, FOLL_WRITE);
+	memalloc_pin_restore(pin_flags);
 	if (got <= 0)
 		return got;
 	count = got;

@@ -163,6 +163,8 @@ int rsm_creator_join(struct rsm_segment *seg)
 /* Undo rsm_creator_join() for a segment that has ended. */
 void rsm_creator_leave(struct rsm_segment *seg)
 {
+	/* Whoever has ended the segment may not have got to this yet. */
+	rsm_creator_unwatch(seg);
 	/* The work holds no reference, so it has to be over. */
 	cancel_work_sync(&seg->exit_work);
 	spin_lock(&seg->creator->lock);

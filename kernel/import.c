@@ -77,14 +77,16 @@ static void abort_import(struct rsm_segment *seg, struct rsm_import *imp)
 }
 
 /**
- * rsm_import_abort_all() - abort all imports of a segment
- * @seg: the segment, which is not published any more
+ * rsm_import_abort_all() - abort imports
+ * @seg: their segment
+ * @live: the imports, of a publication that is no more
  * @aborted: takes the imports, for rsm_import_hang_up() after their mappings
  *           have been zapped
  */
-void rsm_import_abort_all(struct rsm_segment *seg, struct list_head *aborted)
+void rsm_import_abort_all(struct rsm_segment *seg, struct list_head *live,
+			  struct list_head *aborted)
 {
-	for_imports(seg, &seg->imports, aborted, abort_import);
+	for_imports(seg, live, aborted, abort_import);
 }
 
 static void hang_up(struct rsm_segment *seg, struct rsm_import *imp)

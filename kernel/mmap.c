@@ -36,7 +36,7 @@
 #define RSM_EAGER_TOTAL 64
 #define RSM_EAGER_AREAS 1024
 
-/* VMAs of one import, forked ones included: each costs a zap its time. */
+/* VMAs of one import, fork aside: each costs a zap its time. */
 #define RSM_MAX_VMAS 4096
 
 /**
@@ -368,7 +368,9 @@ static bool repopulate_window(struct rsm_area *area, unsigned long window)
 	bool more = false;
 
 	cond_resched();
-	down_read(&seg->map_sem);
+	/* Another rebind, which queues the work again; or there is no need. */
+	if (!down_read_trylock(&seg->map_sem))
+		return false;
 	if (!area->imp->aborted)
 		more = !remap_window(vma, start, end);
 	up_read(&seg->map_sem);

@@ -194,7 +194,7 @@ struct rsm_segment {
 	bool dead;
 	/** @pub: publication or NULL */
 	struct rsm_publication *pub;
-	/** @imports: live and aborted imports */
+	/** @imports: imports that have not been aborted */
 	struct list_head imports;
 };
 
@@ -325,7 +325,8 @@ struct rsm_import {
 
 int rsm_import_connect(struct rsm_ucmd *ucmd);
 void rsm_import_set_rebinds(struct rsm_segment *seg);
-void rsm_import_abort_all(struct rsm_segment *seg, struct list_head *aborted);
+void rsm_import_abort_all(struct rsm_segment *seg, struct list_head *live,
+			  struct list_head *aborted);
 void rsm_import_hang_up(struct rsm_segment *seg, struct list_head *aborted);
 
 /* mmap.c */

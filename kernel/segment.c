@@ -151,14 +151,17 @@ void rsm_segment_put(struct rsm_segment *seg)
 static struct rsm_publication *revoke(struct rsm_segment *seg)
 {
 	struct rsm_publication *pub;
+	LIST_HEAD(live);
 	LIST_HEAD(aborted);
 
 	lockdep_assert_held_write(&seg->map_sem);
 	spin_lock(&seg->lock);
 	pub = seg->pub;
 	seg->pub = NULL;
+	/* Those who come from here on belong to another publication. */
+	list_splice_init(&seg->imports, &live);
 	spin_unlock(&seg->lock);
-	rsm_import_abort_all(seg, &aborted);
+	rsm_import_abort_all(seg, &live, &aborted);
 	rsm_mmap_zap(seg);
 	rsm_import_hang_up(seg, &aborted);
 	return pub;
