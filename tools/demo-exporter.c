@@ -4,7 +4,6 @@
  * replaces the memory under the importer, and ends the sharing.
  */
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,31 +15,8 @@
 
 #include <rsmapi.h>
 
+#define DEMO_PROMPT "exporter"
 #include "demo.h"
-
-static void say(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	printf("exporter %d: ", (int)getpid());
-	vprintf(format, args);
-	putchar('\n');
-	va_end(args);
-	fflush(stdout);
-}
-
-static void fail(const char *what, int error)
-{
-	say("FAILED: %s (error %d)", what, error);
-	exit(1);
-}
-
-static void check(int error, const char *what)
-{
-	if (error)
-		fail(what, error);
-}
 
 static size_t round_up(size_t length)
 {

@@ -3,7 +3,6 @@
  * demo-importer SEGID: maps the segment of demo-exporter, and keeps on
  * reading it while its memory is replaced and taken away.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,31 +11,8 @@
 
 #include <rsmapi.h>
 
+#define DEMO_PROMPT "                    importer"
 #include "demo.h"
-
-static void say(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	printf("                    importer %d: ", (int)getpid());
-	vprintf(format, args);
-	putchar('\n');
-	va_end(args);
-	fflush(stdout);
-}
-
-static void fail(const char *what, int error)
-{
-	say("FAILED: %s (error %d)", what, error);
-	exit(1);
-}
-
-static void check(int error, const char *what)
-{
-	if (error)
-		fail(what, error);
-}
 
 static void sleep_ms(void)
 {

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the two programs of the demonstration agree on: the layout of the
- * segment. All they are told is the segment id.
+ * What the two programs of the demonstration have in common: the layout of the
+ * segment, and how they speak. All they are told is the segment id. Each
+ * defines DEMO_PROMPT, which begins its lines, before it includes this.
  */
 #ifndef DEMO_H
 #define DEMO_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #define DEMO_MAGIC 0x52534d2d44454d4fULL
 
@@ -47,5 +52,29 @@ static inline uint64_t demo_checksum(const char *text, size_t length)
 #define DEMO_LOAD(word) __atomic_load_n(&(word), __ATOMIC_ACQUIRE)
 #define DEMO_STORE(word, value) \
 	__atomic_store_n(&(word), value, __ATOMIC_RELEASE)
+
+static inline void say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf(DEMO_PROMPT " %d: ", (int)getpid());
+	vprintf(format, args);
+	putchar('\n');
+	va_end(args);
+	fflush(stdout);
+}
+
+static inline void fail(const char *what, int error)
+{
+	say("FAILED: %s (error %d)", what, error);
+	exit(1);
+}
+
+static inline void check(int error, const char *what)
+{
+	if (error)
+		fail(what, error);
+}
 
 #endif /* DEMO_H */
