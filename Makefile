@@ -25,8 +25,7 @@ KVER ?= $(RELEASE)
 INSTALL_DIR := updates
 
 SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSION)
-sub = $(if $(wildcard $(1)/Makefile),$(Q)$(MAKE) -C $(1) \
-	O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2),@:)
+sub = $(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
 .PHONY: all help modules test-modules lib tools selftests setup check demo lint \
 	install uninstall dkms-install clean
