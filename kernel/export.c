@@ -157,11 +157,10 @@ int rsm_export_publish(struct rsm_ucmd *ucmd)
 	ret = rsm_acl_copy(seg->ctl, cmd->acl, cmd->acl_count, &acl);
 	if (ret)
 		return ret;
-	if (segid_reserved(cmd->segid)) {
-		kfree(acl);
-		return RSM_ERR_RESERVED_SEGID;
-	}
-	ret = rsm_segment_may_publish(seg);
+	if (segid_reserved(cmd->segid))
+		ret = RSM_ERR_RESERVED_SEGID;
+	else
+		ret = rsm_segment_may_publish(seg);
 	if (ret) {
 		kfree(acl);
 		return ret;
