@@ -201,6 +201,7 @@ static int import_open(struct rsm_ucmd *ucmd, struct rsm_segment *seg,
 	cmd->out_fd = ucmd->new_fd;
 	cmd->out_length = seg->length;
 	cmd->out_rights = cmd->perm;
+	cmd->out_flags = seg->flags;
 	return 0;
 }
 

@@ -73,8 +73,7 @@ static const struct rsm_op control_ops[] = {
 	       RSM_EXPORT_ALLOW_REBIND | RSM_EXPORT_DONTWAIT, __reserved,
 	       RSM_RESERVED(struct rsm_export_create)),
 	RSM_OP(RSM_IMPORT_CONNECT, rsm_import_connect,
-	       struct rsm_import_connect, 0, __reserved,
-	       RSM_RESERVED(struct rsm_import_connect)),
+	       struct rsm_import_connect, 0, out_error, 0),
 };
 
 static const struct rsm_op export_ops[] = {

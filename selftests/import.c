@@ -775,13 +775,13 @@ TEST_F(status, content)
 
 	ASSERT_NE(MAP_FAILED, (const void *)status);
 	EXPECT_EQ(RSM_STATE_LIVE, status->state);
-	EXPECT_EQ(0, status->__reserved);
+	EXPECT_EQ(0, status->signals);
 	EXPECT_EQ(0, status->rebinds);
 	for (i = sizeof(*status); i < PAGE; i++)
 		EXPECT_EQ(0, byte[i]);
 	ASSERT_OK(rsm_destroy(self->import.exp.fd, NULL));
 	EXPECT_EQ(RSM_STATE_ABORTED, status->state);
-	EXPECT_EQ(0, status->__reserved);
+	EXPECT_EQ(0, status->signals);
 	EXPECT_EQ(0, status->rebinds);
 	/* also for one that looks only now */
 	status = map_status(self->fd);

@@ -155,7 +155,6 @@ static const struct row rows[] = {
 	    .reserved = offsetof(struct rsm_export_destroy, __reserved),
 	    .kind = EXPORT),
 	ROW(IMPORT_CONNECT, rsm_import_connect, .fill = fill_connect,
-	    .reserved = offsetof(struct rsm_import_connect, __reserved),
 	    .out_fd = offsetof(struct rsm_import_connect, out_fd),
 	    .published = true),
 };
@@ -230,8 +229,8 @@ FIELD(rsm_import_connect, perm, 20, 4);
 FIELD(rsm_import_connect, out_length, 24, 8);
 FIELD(rsm_import_connect, out_fd, 32, 4);
 FIELD(rsm_import_connect, out_rights, 36, 4);
-FIELD(rsm_import_connect, out_error, 40, 4);
-FIELD(rsm_import_connect, __reserved, 44, 4);
+FIELD(rsm_import_connect, out_flags, 40, 4);
+FIELD(rsm_import_connect, out_error, 44, 4);
 SIZE4(rsm_access_entry, 8);
 FIELD(rsm_access_entry, perm, 4, 4);
 SIZE(rsm_status, 16);
@@ -798,12 +797,13 @@ TEST_F(uapi, threat_52_connect_is_deterministic)
 	cmd.out_length = ~0ULL;
 	cmd.out_fd = -7;
 	cmd.out_rights = ~0U;
+	cmd.out_flags = ~0U;
 	ASSERT_OK(rsm_cmd(self->scene.fd, RSM_IMPORT_CONNECT, &cmd, NULL,
 			  NULL));
 	EXPECT_EQ(LENGTH, cmd.out_length);
 	EXPECT_LT(2, cmd.out_fd);
 	EXPECT_EQ(RSM_RIGHT_READ, cmd.out_rights);
-	EXPECT_EQ(0, cmd.__reserved);
+	EXPECT_EQ(RSM_EXPORT_ALLOW_REBIND, cmd.out_flags);
 }
 
 TEST_F(uapi, failure_returns_no_descriptor)

@@ -27,8 +27,12 @@
  *  - E2BIG: the structure is longer than this kernel's and the rest is not
  *    zero, or longer than a page.
  *  - EOPNOTSUPP: an unknown flag, or a reserved field that is not zero.
- *  - EFAULT: the structure cannot be read or written.
- *  - EINTR: a fatal signal arrived while waiting; nothing was changed.
+ *  - EFAULT: the structure cannot be read or written. It is tried before
+ *    anything is done; who unmaps it meanwhile gets this for a success, too.
+ *  - EINTR: a signal arrived while waiting (a fatal one, where the ioctl does
+ *    not say otherwise); nothing was changed, or copies were begun only.
+ *  - EBADF: the caller's process closed the descriptor, or a duplicate of it,
+ *    while waiting.
  *
  * Any other failure also sets out_error to one of enum rsm_error, which tells
  * apart what errno does not. out_error is zero when errno says it all. The
@@ -48,6 +52,15 @@ enum {
 	RSM_CMD_EXPORT_UNPUBLISH,
 	RSM_CMD_EXPORT_DESTROY,
 	RSM_CMD_IMPORT_CONNECT,
+	RSM_CMD_IMPORT_PUT,
+	RSM_CMD_IMPORT_GET,
+	RSM_CMD_IMPORT_ATOMIC,
+	RSM_CMD_SIGNAL_POST,
+	RSM_CMD_SIGNAL_WAIT,
+	RSM_CMD_LOCK,
+	RSM_CMD_UNLOCK,
+	RSM_CMD_EXPORT_GRANT,
+	RSM_CMD_TICKET_CONNECT,
 };
 
 /**
@@ -59,8 +72,11 @@ enum {
  * @RSM_ERR_SEG_NOT_PUBLISHED: no such segment id, or not published
  * @RSM_ERR_SEG_NOT_PUBLISHED_TO_NODE: the importing node is not listed
  * @RSM_ERR_NOT_CREATOR: the caller is not the process that made the segment
+ * @RSM_ERR_BAD_SGIO: a list of transfers that is empty or too long
  * @RSM_ERR_BAD_ADDR: an address that cannot be used
- * @RSM_ERR_BAD_MEM_ALIGNMENT: an address or length not a multiple of the page
+ * @RSM_ERR_BAD_MEM_ALIGNMENT: an address, offset or length that is not the
+ *                             multiple that it has to be
+ * @RSM_ERR_BAD_OFFSET: not within the segment
  * @RSM_ERR_BAD_LENGTH: zero, too long, or not the segment's length
  * @RSM_ERR_BAD_ACL: an access list that the controller does not take
  * @RSM_ERR_RESERVED_SEGID: a segment id that applications may not choose
@@ -68,12 +84,18 @@ enum {
  * @RSM_ERR_BAD_PERMS: permission bits other than 0600
  * @RSM_ERR_PERM_DENIED: the access list or the memory's protection forbids it
  * @RSM_ERR_LOCKS_NOT_SUPPORTED: the controller has no lock operations
+ * @RSM_ERR_LOCKS_NOT_ENABLED: created without RSM_EXPORT_LOCK_OPS
  * @RSM_ERR_REBIND_NOT_ALLOWED: created without RSM_EXPORT_ALLOW_REBIND
  * @RSM_ERR_INSUFFICIENT_RESOURCES: no descriptor, segment or id left
  * @RSM_ERR_INSUFFICIENT_MEM: out of memory, or over a memory limit
+ * @RSM_ERR_CONN_ABORTED: the import was aborted, or the segment has ended
  * @RSM_ERR_INTERRUPTED: a signal arrived; nothing was changed
+ * @RSM_ERR_TIMEOUT: it did not happen in the time allowed
+ * @RSM_ERR_LOCK_HELD: the caller has the lock already
+ * @RSM_ERR_LOCK_NOT_HELD: the caller does not have the lock
  *
- * The values are those of the RSMERR_ constants of <rsmapi.h>.
+ * The values are those of the RSMERR_ constants of <rsmapi.h> and, from 200
+ * on, <rsm_ext.h>.
  */
 enum rsm_error {
 	RSM_ERR_NONE = 0,
@@ -83,8 +105,10 @@ enum rsm_error {
 	RSM_ERR_SEG_NOT_PUBLISHED = 7,
 	RSM_ERR_SEG_NOT_PUBLISHED_TO_NODE = 8,
 	RSM_ERR_NOT_CREATOR = 12,
+	RSM_ERR_BAD_SGIO = 14,
 	RSM_ERR_BAD_ADDR = 16,
 	RSM_ERR_BAD_MEM_ALIGNMENT = 17,
+	RSM_ERR_BAD_OFFSET = 18,
 	RSM_ERR_BAD_LENGTH = 20,
 	RSM_ERR_BAD_ACL = 21,
 	RSM_ERR_RESERVED_SEGID = 23,
@@ -92,10 +116,15 @@ enum rsm_error {
 	RSM_ERR_BAD_PERMS = 26,
 	RSM_ERR_PERM_DENIED = 27,
 	RSM_ERR_LOCKS_NOT_SUPPORTED = 28,
+	RSM_ERR_LOCKS_NOT_ENABLED = 29,
 	RSM_ERR_REBIND_NOT_ALLOWED = 30,
 	RSM_ERR_INSUFFICIENT_RESOURCES = 31,
 	RSM_ERR_INSUFFICIENT_MEM = 32,
+	RSM_ERR_CONN_ABORTED = 40,
 	RSM_ERR_INTERRUPTED = 41,
+	RSM_ERR_TIMEOUT = 42,
+	RSM_ERR_LOCK_HELD = 200,
+	RSM_ERR_LOCK_NOT_HELD = 201,
 };
 
 /* Longest controller name, with its terminating zero, in bytes. */
@@ -150,10 +179,12 @@ struct rsm_controller_info {
  * enum rsm_export_flags - flags of RSM_EXPORT_CREATE
  * @RSM_EXPORT_ALLOW_REBIND: RSM_EXPORT_REBIND is allowed
  * @RSM_EXPORT_DONTWAIT: the controller must not wait for resources of its own
+ * @RSM_EXPORT_LOCK_OPS: RSM_LOCK and RSM_IMPORT_ATOMIC are allowed
  */
 enum rsm_export_flags {
 	RSM_EXPORT_ALLOW_REBIND = 1 << 0,
 	RSM_EXPORT_DONTWAIT = 1 << 1,
+	RSM_EXPORT_LOCK_OPS = 1 << 2,
 };
 
 /**
@@ -180,7 +211,8 @@ enum rsm_export_flags {
  * RSM_ERR_BAD_ADDR (EFAULT: null), RSM_ERR_BAD_LENGTH (EINVAL: zero),
  * RSM_ERR_BAD_ADDR (EFAULT: not aligned, or past the end of the address
  * space), RSM_ERR_BAD_LENGTH (EINVAL: not a multiple of the page size or too
- * long), RSM_ERR_INSUFFICIENT_RESOURCES (ENOSPC: the number of segments;
+ * long), RSM_ERR_LOCKS_NOT_SUPPORTED (EOPNOTSUPP: by the controller),
+ * RSM_ERR_INSUFFICIENT_RESOURCES (ENOSPC: the number of segments;
  * EMFILE or ENFILE: descriptors), RSM_ERR_INSUFFICIENT_MEM (ENOMEM: a limit
  * or memory), RSM_ERR_BAD_ADDR (EFAULT: not mapped or not such memory),
  * RSM_ERR_PERM_DENIED (EACCES: not writable), RSM_ERR_INTERRUPTED (EINTR).
@@ -366,15 +398,16 @@ struct rsm_export_destroy {
  * @out_length: length of the segment in bytes
  * @out_fd: the new import descriptor
  * @out_rights: rights granted
+ * @out_flags: flags that the segment was created with, enum rsm_export_flags
  * @out_error: enum rsm_error
- * @__reserved: must be 0
  *
  * Connect to a published segment. mmap() the descriptor with MAP_SHARED at
  * offset 0 to the segment's length: loads and stores reach the exporter's
  * memory. mmap() fails with ENXIO for a range outside of the segment, EACCES
  * for a protection beyond the rights (and always for PROT_EXEC, and without
- * RSM_RIGHT_READ), ENODEV when the import was aborted, EAGAIN with thousands
- * of mappings of one import, EINVAL for MAP_PRIVATE.
+ * RSM_RIGHT_READ), ENODEV when the import was aborted, EOPNOTSUPP where the
+ * controller's imports cannot be mapped, EAGAIN with thousands of mappings of
+ * one import, EINVAL for MAP_PRIVATE.
  *
  * When the exporter unpublishes, destroys or dies the import is aborted:
  * poll() reports POLLERR and POLLHUP, the status page says so, and loads and
@@ -398,11 +431,324 @@ struct rsm_import_connect {
 	__aligned_u64 out_length;
 	__s32 out_fd;
 	__u32 out_rights;
+	__u32 out_flags;
+	__u32 out_error;
+};
+
+#define RSM_IMPORT_CONNECT _IO(RSM_TYPE, RSM_CMD_IMPORT_CONNECT)
+
+/**
+ * struct rsm_copy_vec - one transfer of RSM_IMPORT_PUT and RSM_IMPORT_GET
+ * @vaddr: the caller's memory, with any alignment
+ * @offset: where in the segment, in bytes from its start, with any alignment
+ * @length: bytes; 0 is allowed
+ */
+struct rsm_copy_vec {
+	__aligned_u64 vaddr;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+};
+
+/* Most transfers of one RSM_IMPORT_PUT or RSM_IMPORT_GET. */
+#define RSM_COPY_VEC_MAX 16
+
+/**
+ * struct rsm_import_copy - ioctl(RSM_IMPORT_PUT) and ioctl(RSM_IMPORT_GET) on
+ *                          an import
+ * @size: sizeof(struct rsm_import_copy)
+ * @flags: must be 0
+ * @vec: address of an array of struct rsm_copy_vec
+ * @vec_count: entries of @vec, 1 to RSM_COPY_VEC_MAX
+ * @out_done: entries that were completed
+ * @out_error: enum rsm_error
+ * @__reserved: must be 0
+ *
+ * Copy from the caller's memory to the segment (RSM_IMPORT_PUT), or from the
+ * segment to the caller's memory (RSM_IMPORT_GET), without a mapping. Entries
+ * are done in order up to the first that fails, which may have been done in
+ * part. Nothing is promised of the size of single accesses, nor of memory that
+ * overlaps. Once an ioctl that aborts the import or rebinds the segment has
+ * returned, no copy that began before it touches the old memory.
+ *
+ * Errors, in the order of the checks: RSM_ERR_PERM_DENIED (EACCES: the import
+ * lacks the right), RSM_ERR_BAD_SGIO (EINVAL: @vec_count), RSM_ERR_BAD_ADDR
+ * (EFAULT: @vec cannot be read); then for each entry RSM_ERR_BAD_LENGTH
+ * (EINVAL: offset and length wrap), RSM_ERR_BAD_OFFSET (EINVAL: not within
+ * the segment), RSM_ERR_CONN_ABORTED (ECONNABORTED), RSM_ERR_BAD_ADDR (EFAULT:
+ * memory that cannot be read, or written), RSM_ERR_INTERRUPTED (EINTR).
+ */
+struct rsm_import_copy {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 vec;
+	__u32 vec_count;
+	__u32 out_done;
 	__u32 out_error;
 	__u32 __reserved;
 };
 
-#define RSM_IMPORT_CONNECT _IO(RSM_TYPE, RSM_CMD_IMPORT_CONNECT)
+#define RSM_IMPORT_PUT _IO(RSM_TYPE, RSM_CMD_IMPORT_PUT)
+#define RSM_IMPORT_GET _IO(RSM_TYPE, RSM_CMD_IMPORT_GET)
+
+/**
+ * enum rsm_atomic_op - values of struct rsm_import_atomic's @op
+ * @RSM_ATOMIC_CAS: store the operand if the word is equal to compare
+ * @RSM_ATOMIC_ADD: add the operand to the word, modulo 2^64
+ * @RSM_ATOMIC_SWAP: store the operand
+ */
+enum rsm_atomic_op {
+	RSM_ATOMIC_CAS = 0,
+	RSM_ATOMIC_ADD = 1,
+	RSM_ATOMIC_SWAP = 2,
+};
+
+/**
+ * struct rsm_import_atomic - ioctl(RSM_IMPORT_ATOMIC) on an import
+ * @size: sizeof(struct rsm_import_atomic)
+ * @flags: must be 0
+ * @offset: where in the segment, in bytes, a multiple of 8
+ * @compare: for RSM_ATOMIC_CAS
+ * @operand: see enum rsm_atomic_op
+ * @out_old: the word as it was before
+ * @op: enum rsm_atomic_op
+ * @out_error: enum rsm_error
+ *
+ * Change a word of 64 bits in the segment as one step, also with regard to
+ * atomic instructions on mappings, and in order with all other accesses.
+ *
+ * Errors, in the order of the checks: RSM_ERR_LOCKS_NOT_ENABLED (EPERM),
+ * EOPNOTSUPP (@op), RSM_ERR_BAD_MEM_ALIGNMENT (EINVAL: @offset),
+ * RSM_ERR_PERM_DENIED (EACCES: both rights are needed), RSM_ERR_BAD_OFFSET
+ * (EINVAL), RSM_ERR_CONN_ABORTED (ECONNABORTED), RSM_ERR_INTERRUPTED (EINTR).
+ */
+struct rsm_import_atomic {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 offset;
+	__aligned_u64 compare;
+	__aligned_u64 operand;
+	__aligned_u64 out_old;
+	__u32 op;
+	__u32 out_error;
+};
+
+#define RSM_IMPORT_ATOMIC _IO(RSM_TYPE, RSM_CMD_IMPORT_ATOMIC)
+
+/**
+ * enum rsm_signal_flags - flags of RSM_SIGNAL_POST
+ * @RSM_SIGNAL_NO_ACCUMULATE: only where none is pending
+ */
+enum rsm_signal_flags {
+	RSM_SIGNAL_NO_ACCUMULATE = 1 << 0,
+};
+
+/**
+ * struct rsm_signal_post - ioctl(RSM_SIGNAL_POST) on an export or import
+ * @size: sizeof(struct rsm_signal_post)
+ * @flags: any of enum rsm_signal_flags
+ * @out_error: enum rsm_error
+ * @__reserved: must be 0
+ *
+ * On an import: post a signal to its export. On an export: post one to each
+ * of its imports. Signals that are pending are counted, up to 2^32 - 1; more
+ * are dropped. No rights are needed but the connection. An export that has no
+ * imports is no error.
+ *
+ * Errors: RSM_ERR_CONN_ABORTED (ECONNABORTED: the import was aborted, or the
+ * export's segment has ended), RSM_ERR_INTERRUPTED (EINTR).
+ */
+struct rsm_signal_post {
+	__u32 size;
+	__u32 flags;
+	__u32 out_error;
+	__u32 __reserved;
+};
+
+#define RSM_SIGNAL_POST _IO(RSM_TYPE, RSM_CMD_SIGNAL_POST)
+
+/* A time limit that is none. */
+#define RSM_WAIT_FOREVER (~0ULL)
+
+/**
+ * struct rsm_signal_wait - ioctl(RSM_SIGNAL_WAIT) on an export or import
+ * @size: sizeof(struct rsm_signal_wait)
+ * @flags: must be 0
+ * @timeout_ns: time limit in nanoseconds; 0: do not wait; RSM_WAIT_FOREVER;
+ *              when interrupted, what is left of it
+ * @out_error: enum rsm_error
+ * @__reserved: must be 0
+ *
+ * Take one pending signal, waiting for it if there is none. Those that were
+ * pending when the import was aborted can still be taken. poll() reports
+ * POLLIN and POLLRDNORM while any is pending, and takes none.
+ *
+ * Errors: RSM_ERR_TIMEOUT (ETIMEDOUT), RSM_ERR_CONN_ABORTED (ECONNABORTED:
+ * none is pending and none can come), EINTR (by any signal that has a
+ * handler), EBADF.
+ */
+struct rsm_signal_wait {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 timeout_ns;
+	__u32 out_error;
+	__u32 __reserved;
+};
+
+#define RSM_SIGNAL_WAIT _IO(RSM_TYPE, RSM_CMD_SIGNAL_WAIT)
+
+/**
+ * enum rsm_lock_flags - flags of RSM_LOCK
+ * @RSM_LOCK_TRY: do not wait: as with a time limit of 0
+ */
+enum rsm_lock_flags {
+	RSM_LOCK_TRY = 1 << 0,
+};
+
+/**
+ * enum rsm_lock_out_flags - struct rsm_lock's @out_flags
+ * @RSM_LOCK_OWNER_DIED: the last owner ended without unlocking: what the lock
+ *                       protects may be half changed. Told to the next owner;
+ *                       for an exception see struct rsm_lock.
+ */
+enum rsm_lock_out_flags {
+	RSM_LOCK_OWNER_DIED = 1 << 0,
+};
+
+/* Most locks that one descriptor holds and waits for. */
+#define RSM_LOCKS_MAX 1024
+
+/**
+ * struct rsm_lock - ioctl(RSM_LOCK) on an export or import
+ * @size: sizeof(struct rsm_lock)
+ * @flags: any of enum rsm_lock_flags
+ * @offset: which lock of the segment: a multiple of 8 within its length
+ * @timeout_ns: time limit in nanoseconds; RSM_WAIT_FOREVER; when interrupted,
+ *              what is left of it
+ * @out_flags: enum rsm_lock_out_flags
+ * @out_error: enum rsm_error
+ *
+ * Take a lock. It is the kernel's own and no part of the segment's memory: the
+ * offset is but its name, and a rebind does not matter. Its owner is whoever
+ * shares the caller's descriptor table, together with the descriptor's open
+ * file, as with locks of fcntl(): any close() of that file by the owner, its
+ * exit, or an exec that closes it lets go of the lock, and the next owner is
+ * told RSM_LOCK_OWNER_DIED. So does the abort of the import. Locks are granted
+ * in the order in which they were asked for; any signal, also SIGSTOP, makes
+ * the caller ask once more, or return. Deadlocks are not found. Where
+ * more than a thousand owners have died and nobody has come to be told, every
+ * lock of the segment that nobody holds or waits for tells it from then on.
+ *
+ * Undone by RSM_UNLOCK.
+ *
+ * Errors, in the order of the checks: RSM_ERR_LOCKS_NOT_ENABLED (EPERM),
+ * RSM_ERR_BAD_MEM_ALIGNMENT (EINVAL: @offset), RSM_ERR_PERM_DENIED (EACCES: an
+ * import needs RSM_RIGHT_WRITE), RSM_ERR_BAD_OFFSET (EINVAL),
+ * RSM_ERR_INSUFFICIENT_MEM (ENOMEM), RSM_ERR_CONN_ABORTED
+ * (ECONNABORTED), RSM_ERR_LOCK_HELD (EDEADLK), RSM_ERR_INSUFFICIENT_RESOURCES
+ * (ENOSPC: RSM_LOCKS_MAX), RSM_ERR_TIMEOUT (ETIMEDOUT), EBADF, EINTR (by any
+ * signal that has a handler).
+ */
+struct rsm_lock {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 offset;
+	__aligned_u64 timeout_ns;
+	__u32 out_flags;
+	__u32 out_error;
+};
+
+#define RSM_LOCK _IO(RSM_TYPE, RSM_CMD_LOCK)
+
+/**
+ * struct rsm_unlock - ioctl(RSM_UNLOCK) on an export or import
+ * @size: sizeof(struct rsm_unlock)
+ * @flags: must be 0
+ * @offset: which lock of the segment
+ * @out_error: enum rsm_error
+ * @__reserved: must be 0
+ *
+ * Let go of a lock; who waits for it first becomes its owner.
+ *
+ * Errors: RSM_ERR_LOCK_NOT_HELD (EPERM: the caller is not its owner, or was
+ * so on a descriptor whose import has been aborted).
+ */
+struct rsm_unlock {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 offset;
+	__u32 out_error;
+	__u32 __reserved;
+};
+
+#define RSM_UNLOCK _IO(RSM_TYPE, RSM_CMD_UNLOCK)
+
+/**
+ * struct rsm_export_grant - ioctl(RSM_EXPORT_GRANT) on an export
+ * @size: sizeof(struct rsm_export_grant)
+ * @flags: must be 0
+ * @rights: any of RSM_RIGHT_READ and RSM_RIGHT_WRITE
+ * @out_fd: the new ticket descriptor
+ * @out_error: enum rsm_error
+ * @__reserved: must be 0
+ *
+ * Make a ticket: a descriptor that stands for the right to connect to the
+ * segment as it is published now. Whoever holds it, passed as SCM_RIGHTS to
+ * another container for example, connects with RSM_TICKET_CONNECT, any number
+ * of times, without the segment id and whatever the access list says. It ends
+ * when the segment is unpublished or ends, or its last copy is closed; until
+ * the latter it counts among the creator's handles: rather pass on copies of
+ * one ticket than make many.
+ *
+ * Errors, in the order of the checks: RSM_ERR_NOT_CREATOR (EPERM),
+ * RSM_ERR_BAD_PERMS (EINVAL), RSM_ERR_INSUFFICIENT_RESOURCES (ENOSPC, EMFILE,
+ * ENFILE), RSM_ERR_INSUFFICIENT_MEM (ENOMEM), RSM_ERR_SEG_NOT_PUBLISHED
+ * (ENOENT).
+ */
+struct rsm_export_grant {
+	__u32 size;
+	__u32 flags;
+	__u32 rights;
+	__s32 out_fd;
+	__u32 out_error;
+	__u32 __reserved;
+};
+
+#define RSM_EXPORT_GRANT _IO(RSM_TYPE, RSM_CMD_EXPORT_GRANT)
+
+/**
+ * struct rsm_ticket_connect - ioctl(RSM_TICKET_CONNECT) on a ticket
+ * @size: sizeof(struct rsm_ticket_connect)
+ * @flags: must be 0
+ * @perm: rights wanted: any of RSM_RIGHT_READ and RSM_RIGHT_WRITE
+ * @out_fd: the new import descriptor
+ * @out_length: length of the segment in bytes
+ * @out_rights: rights granted
+ * @out_flags: flags that the segment was created with, enum rsm_export_flags
+ * @out_error: enum rsm_error
+ * @__reserved: must be 0
+ *
+ * Connect to the ticket's segment: see RSM_IMPORT_CONNECT for what the import
+ * can do.
+ *
+ * Errors, in the order of the checks: RSM_ERR_BAD_PERMS (EINVAL),
+ * RSM_ERR_PERM_DENIED (EACCES: more than the ticket grants),
+ * RSM_ERR_INSUFFICIENT_RESOURCES (ENOSPC, EMFILE, ENFILE),
+ * RSM_ERR_INSUFFICIENT_MEM (ENOMEM), RSM_ERR_SEG_NOT_PUBLISHED (ENOENT: the
+ * ticket has ended).
+ */
+struct rsm_ticket_connect {
+	__u32 size;
+	__u32 flags;
+	__u32 perm;
+	__s32 out_fd;
+	__aligned_u64 out_length;
+	__u32 out_rights;
+	__u32 out_flags;
+	__u32 out_error;
+	__u32 __reserved;
+};
+
+#define RSM_TICKET_CONNECT _IO(RSM_TYPE, RSM_CMD_TICKET_CONNECT)
 
 /* File offset in bytes of the status page of an export or import. */
 #define RSM_STATUS_OFFSET (1ULL << 43)
@@ -420,7 +766,7 @@ enum rsm_state {
 /**
  * struct rsm_status - first bytes of the status page
  * @state: enum rsm_state; never goes back to RSM_STATE_LIVE
- * @__reserved: 0
+ * @signals: signals pending
  * @rebinds: rebind generation: odd while importers are being moved to other
  *           memory, else twice the number of rebinds. Data read between two
  *           equal even values comes from one set of pages.
@@ -430,7 +776,7 @@ enum rsm_state {
  */
 struct rsm_status {
 	__u32 state;
-	__u32 __reserved;
+	__u32 signals;
 	__aligned_u64 rebinds;
 };
 
