@@ -2,7 +2,8 @@
 /*
  * The exporter's side: what its descriptor can do, and in which order what
  * is checked. Only the creator may change a segment; any holder of the
- * descriptor may look at its status page and poll it.
+ * descriptor may post and take signals, take locks, look at the status page
+ * and poll.
  */
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -74,7 +75,7 @@ static int rebind_locked(struct rsm_segment *seg, u64 vaddr,
 	int ret;
 
 	lockdep_assert_held(&seg->bind_mutex);
-	if (READ_ONCE(seg->dead))
+	if (READ_ONCE(seg->handle.ended))
 		return RSM_ERR_BAD_SEG_HNDL;
 	ret = check_range(vaddr, seg->length);
 	if (ret)
@@ -233,15 +234,22 @@ static int export_mmap(struct file *file, struct vm_area_struct *vma)
 
 	if (vma->vm_pgoff != RSM_STATUS_PGOFF)
 		return -ENXIO;
-	return rsm_status_mmap(vma, seg->status);
+	return rsm_status_mmap(vma, seg->handle.status);
 }
 
 static __poll_t export_poll(struct file *file, poll_table *wait)
 {
 	struct rsm_segment *seg = file->private_data;
 
-	poll_wait(file, &seg->wait, wait);
-	return READ_ONCE(seg->dead) ? EPOLLERR | EPOLLHUP : 0;
+	return rsm_handle_poll(&seg->handle, file, wait);
+}
+
+static int export_flush(struct file *file, fl_owner_t owner)
+{
+	struct rsm_segment *seg = file->private_data;
+
+	rsm_handle_flush(&seg->handle, owner);
+	return 0;
 }
 
 static int export_release(struct inode *inode, struct file *file)
@@ -256,6 +264,7 @@ const struct file_operations rsm_export_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = export_mmap,
 	.poll = export_poll,
+	.flush = export_flush,
 	.release = export_release,
 	.llseek = noop_llseek,
 };

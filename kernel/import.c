@@ -10,25 +10,25 @@
 
 #include "rsm_private.h"
 
-#define RSM_RIGHTS (RSM_RIGHT_READ | RSM_RIGHT_WRITE)
-
-/* Nothing reaches the files of these but mmap, poll and close. */
 static const struct file_operations import_fops;
 
-/* Imports that are looked at before the segment's lock is let go. */
+/*
+ * Imports that are looked at before the segment's lock is let go. Where pollers
+ * are woken it is one: an import can have as many as its owner likes.
+ */
 #define IMPORT_BATCH 64
+#define WAKE_BATCH 1
 
 static bool for_batch(struct rsm_segment *seg, struct list_head *from,
-		      struct list_head *to,
+		      struct list_head *to, unsigned int batch,
 		      void (*func)(struct rsm_segment *seg,
 				   struct rsm_import *imp))
 {
 	struct rsm_import *imp;
-	unsigned int i;
 	bool more;
 
 	spin_lock(&seg->lock);
-	for (i = 0; i < IMPORT_BATCH && !list_empty(from); i++) {
+	while (batch-- && !list_empty(from)) {
 		imp = list_first_entry(from, struct rsm_import, link);
 		list_del_init(&imp->link);
 		if (to)
@@ -43,37 +43,63 @@ static bool for_batch(struct rsm_segment *seg, struct list_head *from,
 /*
  * Call @func for each import on the list @from and move it to the list @to,
  * if not NULL. An import that is closed meanwhile takes itself off either.
+ * One at a time may do so: the writer of map_sem, or who has post_mutex, too.
  */
 static void for_imports(struct rsm_segment *seg, struct list_head *from,
-			struct list_head *to,
+			struct list_head *to, unsigned int batch,
 			void (*func)(struct rsm_segment *seg,
 				     struct rsm_import *imp))
 {
-	lockdep_assert_held_write(&seg->map_sem);
-	while (for_batch(seg, from, to, func))
+	lockdep_assert_held(&seg->map_sem);
+	while (for_batch(seg, from, to, batch, func))
 		cond_resched();
 }
 
-static void set_rebinds(struct rsm_segment *seg, struct rsm_import *imp)
-{
-	rsm_status_set_rebinds(imp->status, seg->rebinds);
-}
-
-/* Show all imports the segment's rebind generation; new ones have it. */
-void rsm_import_set_rebinds(struct rsm_segment *seg)
+/* Call @func for each live import. New ones come meanwhile. */
+static void for_live_imports(struct rsm_segment *seg, unsigned int batch,
+			     void (*func)(struct rsm_segment *seg,
+					  struct rsm_import *imp))
 {
 	LIST_HEAD(todo);
 
 	spin_lock(&seg->lock);
 	list_splice_init(&seg->imports, &todo);
 	spin_unlock(&seg->lock);
-	for_imports(seg, &todo, &seg->imports, set_rebinds);
+	for_imports(seg, &todo, &seg->imports, batch, func);
+}
+
+static void set_rebinds(struct rsm_segment *seg, struct rsm_import *imp)
+{
+	rsm_status_set_rebinds(imp->handle.status, seg->rebinds);
+}
+
+/* Show all imports the segment's rebind generation; new ones have it. */
+void rsm_import_set_rebinds(struct rsm_segment *seg)
+{
+	lockdep_assert_held_write(&seg->map_sem);
+	for_live_imports(seg, IMPORT_BATCH, set_rebinds);
+}
+
+static void post(struct rsm_segment *seg, struct rsm_import *imp)
+{
+	rsm_signal_add(&imp->handle, true);
+}
+
+static void post_if_none(struct rsm_segment *seg, struct rsm_import *imp)
+{
+	rsm_signal_add(&imp->handle, false);
+}
+
+/* Post a signal to each import; see rsm_signal_add(). */
+void rsm_import_post_all(struct rsm_segment *seg, bool accumulate)
+{
+	lockdep_assert_held(&seg->post_mutex);
+	for_live_imports(seg, WAKE_BATCH, accumulate ? post : post_if_none);
 }
 
 static void abort_import(struct rsm_segment *seg, struct rsm_import *imp)
 {
-	imp->aborted = true;
-	rsm_status_set_state(imp->status, RSM_STATE_ABORTED);
+	rsm_handle_end(&imp->handle);
 }
 
 /**
@@ -86,42 +112,37 @@ static void abort_import(struct rsm_segment *seg, struct rsm_import *imp)
 void rsm_import_abort_all(struct rsm_segment *seg, struct list_head *live,
 			  struct list_head *aborted)
 {
-	for_imports(seg, live, aborted, abort_import);
+	for_imports(seg, live, aborted, IMPORT_BATCH, abort_import);
 }
 
 static void hang_up(struct rsm_segment *seg, struct rsm_import *imp)
 {
-	WRITE_ONCE(imp->hung_up, true);
-	wake_up_poll(&imp->wait, EPOLLERR | EPOLLHUP);
+	rsm_handle_hang_up(&imp->handle);
 }
 
 /* Tell pollers, who take it that nothing reaches the segment any more. */
 void rsm_import_hang_up(struct rsm_segment *seg, struct list_head *aborted)
 {
-	for_imports(seg, aborted, NULL, hang_up);
-}
-
-static bool same_key(const struct rsm_pub_key *a, const struct rsm_pub_key *b)
-{
-	return a->ns == b->ns && a->id == b->id;
+	for_imports(seg, aborted, NULL, WAKE_BATCH, hang_up);
 }
 
 /*
- * Judge if the caller may connect to what is published under @key, and if so
- * add @imp, unless it is NULL, to the segment's imports.
+ * Judge if the caller may connect to the publication, and if so add @imp,
+ * unless it is NULL, to the segment's imports.
  */
-static int admit(struct rsm_segment *seg, const struct rsm_pub_key *key,
-		 u32 perm, struct rsm_import *imp)
+static int admit(struct rsm_segment *seg, const struct rsm_admission *admission,
+		 struct rsm_import *imp)
 {
 	int ret = RSM_ERR_SEG_NOT_PUBLISHED;
 
 	spin_lock(&seg->lock);
-	if (seg->pub && same_key(&seg->pub->key, key))
-		ret = rsm_access_check(seg, seg->pub, seg->ctl->local_node,
-				       perm);
+	if (seg->pub && seg->pub->serial == admission->serial)
+		ret = admission->ticket ? 0 :
+		      rsm_access_check(seg, seg->pub, seg->ctl->local_node,
+				       admission->perm);
 	if (!ret && imp) {
-		imp->rights = perm;
-		rsm_status_set_rebinds(imp->status, seg->rebinds);
+		imp->handle.rights = admission->perm;
+		rsm_status_set_rebinds(imp->handle.status, seg->rebinds);
 		list_add(&imp->link, &seg->imports);
 	}
 	spin_unlock(&seg->lock);
@@ -130,61 +151,66 @@ static int admit(struct rsm_segment *seg, const struct rsm_pub_key *key,
 
 static void import_free(struct rsm_import *imp)
 {
-	if (imp->trash)
-		__free_page(imp->trash);
-	if (imp->status)
-		put_page(imp->status);
-	if (imp->user)
-		rsm_limits_put_handle(imp->user);
-	rsm_segment_put(imp->seg);
+	struct rsm_segment *seg = imp->handle.seg;
+
+	rsm_handle_destroy(&imp->handle);
+	__free_page(imp->trash);
+	rsm_controller_put(imp->ctl);
+	rsm_segment_put(seg);
 	atomic_long_dec(&rsm_stats.imports);
 	kfree(imp);
 }
 
-static int import_fill(struct rsm_import *imp)
-{
-	int ret = rsm_limits_get_handle(&imp->user);
-
-	if (ret)
-		return ret;
-	imp->status = rsm_status_alloc();
-	imp->trash = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	return imp->status && imp->trash ? 0 : -ENOMEM;
-}
-
-/* The import takes over the caller's reference to @seg, or puts it. */
-static int import_alloc(struct rsm_segment *seg, struct rsm_import **out)
+/* The import takes over the references to @ctl and @seg, if it is made. */
+static int import_alloc(struct rsm_controller *ctl, struct rsm_segment *seg,
+			struct rsm_import **out)
 {
 	struct rsm_import *imp = kzalloc(sizeof(*imp), GFP_KERNEL_ACCOUNT);
-	int ret;
+	int ret = -ENOMEM;
 
-	if (!imp) {
-		rsm_segment_put(seg);
-		return -ENOMEM;
-	}
-	imp->seg = seg;
-	INIT_LIST_HEAD(&imp->link);
-	init_waitqueue_head(&imp->wait);
-	atomic_long_inc(&rsm_stats.imports);
-	ret = import_fill(imp);
-	if (ret) {
-		import_free(imp);
+	if (!imp)
 		return ret;
-	}
+	imp->trash = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!imp->trash)
+		goto err_free;
+	ret = rsm_handle_init(&imp->handle, seg);
+	if (ret)
+		goto err_trash;
+	imp->ctl = ctl;
+	INIT_LIST_HEAD(&imp->link);
+	atomic_long_inc(&rsm_stats.imports);
 	*out = imp;
 	return 0;
+
+err_trash:
+	__free_page(imp->trash);
+err_free:
+	kfree(imp);
+	return ret;
 }
 
-static int import_open(struct rsm_ucmd *ucmd, struct rsm_segment *seg,
-		       const struct rsm_pub_key *key)
+/**
+ * rsm_import_open() - make an import, and the file that the ioctl returns
+ * @ucmd: the ioctl
+ * @ctl: controller of the connection; the import's from now on, or put
+ * @seg: the segment; the same
+ * @admission: what makes the import one of the segment
+ *
+ * Return: 0, -errno or an enum rsm_error.
+ */
+int rsm_import_open(struct rsm_ucmd *ucmd, struct rsm_controller *ctl,
+		    struct rsm_segment *seg,
+		    const struct rsm_admission *admission)
 {
-	struct rsm_import_connect *cmd = ucmd->cmd;
 	struct rsm_import *imp;
 	int ret;
 
-	ret = import_alloc(seg, &imp);
-	if (ret)
+	ret = import_alloc(ctl, seg, &imp);
+	if (ret) {
+		rsm_controller_put(ctl);
+		rsm_segment_put(seg);
 		return ret;
+	}
 	ret = rsm_ucmd_new_file(ucmd, "[rsm-import]", &import_fops, imp);
 	if (ret) {
 		import_free(imp);
@@ -195,7 +221,48 @@ static int import_open(struct rsm_ucmd *ucmd, struct rsm_segment *seg,
 	 * on the segment's inode, where one call zaps them.
 	 */
 	ucmd->new_file->f_mapping = seg->inode->i_mapping;
-	ret = admit(seg, key, cmd->perm, imp);
+	return admit(seg, admission, imp);
+}
+
+/* Find the segment and hold it, if the caller may connect to it. */
+static int find(const struct rsm_controller *ctl,
+		const struct rsm_import_connect *cmd,
+		struct rsm_admission *admission, struct rsm_segment **seg)
+{
+	int ret;
+
+	ret = ctl->ops->check_node(ctl, cmd->node);
+	if (ret)
+		return ret;
+	if (cmd->perm & ~RSM_RIGHTS)
+		return RSM_ERR_BAD_PERMS;
+	admission->perm = cmd->perm;
+	*seg = rsm_registry_find(cmd->segid, &admission->serial);
+	if (!*seg)
+		return RSM_ERR_SEG_NOT_PUBLISHED;
+	ret = admit(*seg, admission, NULL);
+	if (ret)
+		rsm_segment_put(*seg);
+	return ret;
+}
+
+int rsm_import_connect(struct rsm_ucmd *ucmd)
+{
+	struct rsm_import_connect *cmd = ucmd->cmd;
+	struct rsm_controller *ctl = rsm_controller_get(cmd->controller);
+	struct rsm_admission admission = {};
+	struct rsm_segment *seg;
+	int ret;
+
+	cmd->out_fd = -1;
+	if (!ctl)
+		return RSM_ERR_CTLR_NOT_PRESENT;
+	ret = find(ctl, cmd, &admission, &seg);
+	if (ret) {
+		rsm_controller_put(ctl);
+		return ret;
+	}
+	ret = rsm_import_open(ucmd, ctl, seg, &admission);
 	if (ret)
 		return ret;
 	cmd->out_fd = ucmd->new_fd;
@@ -205,50 +272,12 @@ static int import_open(struct rsm_ucmd *ucmd, struct rsm_segment *seg,
 	return 0;
 }
 
-static int connect_on(struct rsm_ucmd *ucmd, const struct rsm_controller *ctl)
-{
-	struct rsm_import_connect *cmd = ucmd->cmd;
-	struct rsm_pub_key key;
-	struct rsm_segment *seg;
-	int ret;
-
-	ret = ctl->ops->check_node(ctl, cmd->node);
-	if (ret)
-		return ret;
-	if (cmd->perm & ~RSM_RIGHTS)
-		return RSM_ERR_BAD_PERMS;
-	rsm_registry_current_key(cmd->segid, &key);
-	seg = rsm_registry_find(&key);
-	if (!seg)
-		return RSM_ERR_SEG_NOT_PUBLISHED;
-	ret = admit(seg, &key, cmd->perm, NULL);
-	if (ret) {
-		rsm_segment_put(seg);
-		return ret;
-	}
-	return import_open(ucmd, seg, &key);
-}
-
-int rsm_import_connect(struct rsm_ucmd *ucmd)
-{
-	struct rsm_import_connect *cmd = ucmd->cmd;
-	struct rsm_controller *ctl = rsm_controller_get(cmd->controller);
-	int ret;
-
-	cmd->out_fd = -1;
-	if (!ctl)
-		return RSM_ERR_CTLR_NOT_PRESENT;
-	ret = connect_on(ucmd, ctl);
-	rsm_controller_put(ctl);
-	return ret;
-}
-
 static int import_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct rsm_import *imp = file->private_data;
 
 	if (vma->vm_pgoff == RSM_STATUS_PGOFF)
-		return rsm_status_mmap(vma, imp->status);
+		return rsm_status_mmap(vma, imp->handle.status);
 	return rsm_import_mmap(imp, vma);
 }
 
@@ -256,25 +285,36 @@ static __poll_t import_poll(struct file *file, poll_table *wait)
 {
 	struct rsm_import *imp = file->private_data;
 
-	poll_wait(file, &imp->wait, wait);
-	return READ_ONCE(imp->hung_up) ? EPOLLERR | EPOLLHUP : 0;
+	return rsm_handle_poll(&imp->handle, file, wait);
+}
+
+static int import_flush(struct file *file, fl_owner_t owner)
+{
+	struct rsm_import *imp = file->private_data;
+
+	rsm_handle_flush(&imp->handle, owner);
+	return 0;
 }
 
 static int import_release(struct inode *inode, struct file *file)
 {
 	struct rsm_import *imp = file->private_data;
 
-	spin_lock(&imp->seg->lock);
+	spin_lock(&imp->handle.seg->lock);
 	list_del_init(&imp->link);
-	spin_unlock(&imp->seg->lock);
+	spin_unlock(&imp->handle.seg->lock);
+	rsm_lock_drop(&imp->handle, NULL);
 	import_free(imp);
 	return 0;
 }
 
 static const struct file_operations import_fops = {
 	.owner = THIS_MODULE,
+	.unlocked_ioctl = rsm_import_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = import_mmap,
 	.poll = import_poll,
+	.flush = import_flush,
 	.release = import_release,
 	.llseek = noop_llseek,
 };

@@ -25,6 +25,17 @@
 
 struct rsm_stats rsm_stats;
 
+/**
+ * struct rsm_op - an ioctl
+ * @cmd: its number
+ * @size: of its structure
+ * @min_size: of the structure of the first release
+ * @flags: that are known
+ * @error: offset of out_error
+ * @reserved: offset of a u32 that must be 0, or 0
+ * @answers: there are other fields to be returned than out_error
+ * @execute: carries it out
+ */
 struct rsm_op {
 	unsigned int cmd;
 	u32 size;
@@ -32,6 +43,7 @@ struct rsm_op {
 	u32 flags;
 	u32 error;
 	u32 reserved;
+	bool answers;
 	int (*execute)(struct rsm_ucmd *ucmd);
 };
 
@@ -44,13 +56,17 @@ union rsm_buffer {
 	struct rsm_export_unpublish unpublish;
 	struct rsm_export_destroy destroy;
 	struct rsm_import_connect connect;
+	struct rsm_signal_post post;
+	struct rsm_signal_wait wait;
+	struct rsm_lock lock;
+	struct rsm_unlock unlock;
 };
 
 /*
  * _last is the last field of the first release and never changes; _reserved
  * is the offset of a u32 that must be zero, or 0 when there is none.
  */
-#define RSM_OP(_cmd, _fn, _struct, _flags, _last, _reserved)                   \
+#define RSM_ENTRY(_cmd, _fn, _struct, _flags, _last, _reserved, _answers)      \
 	[_IOC_NR(_cmd) - RSM_CMD_BASE] = {                                     \
 		.cmd = _cmd,                                                   \
 		.size = sizeof(_struct) +                                      \
@@ -60,8 +76,15 @@ union rsm_buffer {
 		.flags = _flags,                                               \
 		.error = offsetof(_struct, out_error),                         \
 		.reserved = _reserved,                                         \
+		.answers = _answers,                                           \
 		.execute = _fn,                                                \
 	}
+
+/* An ioctl that returns something, and one that only does something. */
+#define RSM_OP(_cmd, _fn, _struct, _flags, _last, _reserved)                   \
+	RSM_ENTRY(_cmd, _fn, _struct, _flags, _last, _reserved, true)
+#define RSM_DO(_cmd, _fn, _struct, _flags, _last, _reserved)                   \
+	RSM_ENTRY(_cmd, _fn, _struct, _flags, _last, _reserved, false)
 
 #define RSM_RESERVED(_struct) offsetof(_struct, __reserved)
 
@@ -70,23 +93,37 @@ static const struct rsm_op control_ops[] = {
 	       struct rsm_controller_info, 0, __reserved,
 	       RSM_RESERVED(struct rsm_controller_info)),
 	RSM_OP(RSM_EXPORT_CREATE, rsm_export_create, struct rsm_export_create,
-	       RSM_EXPORT_ALLOW_REBIND | RSM_EXPORT_DONTWAIT, __reserved,
+	       RSM_EXPORT_ALLOW_REBIND | RSM_EXPORT_DONTWAIT |
+	       RSM_EXPORT_LOCK_OPS, __reserved,
 	       RSM_RESERVED(struct rsm_export_create)),
 	RSM_OP(RSM_IMPORT_CONNECT, rsm_import_connect,
 	       struct rsm_import_connect, 0, out_error, 0),
 };
 
+/* For exports and imports alike */
+static const struct rsm_op handle_ops[] = {
+	RSM_DO(RSM_SIGNAL_POST, rsm_signal_post, struct rsm_signal_post,
+	       RSM_SIGNAL_NO_ACCUMULATE, __reserved,
+	       RSM_RESERVED(struct rsm_signal_post)),
+	RSM_DO(RSM_SIGNAL_WAIT, rsm_signal_wait, struct rsm_signal_wait, 0,
+	       __reserved, RSM_RESERVED(struct rsm_signal_wait)),
+	RSM_OP(RSM_LOCK, rsm_lock, struct rsm_lock, RSM_LOCK_TRY, out_error,
+	       0),
+	RSM_DO(RSM_UNLOCK, rsm_unlock, struct rsm_unlock, 0, __reserved,
+	       RSM_RESERVED(struct rsm_unlock)),
+};
+
 static const struct rsm_op export_ops[] = {
-	RSM_OP(RSM_EXPORT_REBIND, rsm_export_rebind, struct rsm_export_rebind,
+	RSM_DO(RSM_EXPORT_REBIND, rsm_export_rebind, struct rsm_export_rebind,
 	       0, __reserved, RSM_RESERVED(struct rsm_export_rebind)),
 	RSM_OP(RSM_EXPORT_PUBLISH, rsm_export_publish,
 	       struct rsm_export_publish, 0, out_error, 0),
-	RSM_OP(RSM_EXPORT_REPUBLISH, rsm_export_republish,
+	RSM_DO(RSM_EXPORT_REPUBLISH, rsm_export_republish,
 	       struct rsm_export_republish, 0, out_error, 0),
-	RSM_OP(RSM_EXPORT_UNPUBLISH, rsm_export_unpublish,
+	RSM_DO(RSM_EXPORT_UNPUBLISH, rsm_export_unpublish,
 	       struct rsm_export_unpublish, 0, __reserved,
 	       RSM_RESERVED(struct rsm_export_unpublish)),
-	RSM_OP(RSM_EXPORT_DESTROY, rsm_export_destroy,
+	RSM_DO(RSM_EXPORT_DESTROY, rsm_export_destroy,
 	       struct rsm_export_destroy, 0, __reserved,
 	       RSM_RESERVED(struct rsm_export_destroy)),
 };
@@ -99,8 +136,10 @@ static const int error_errno[] = {
 	[RSM_ERR_SEG_NOT_PUBLISHED] = -ENOENT,
 	[RSM_ERR_SEG_NOT_PUBLISHED_TO_NODE] = -EACCES,
 	[RSM_ERR_NOT_CREATOR] = -EPERM,
+	[RSM_ERR_BAD_SGIO] = -EINVAL,
 	[RSM_ERR_BAD_ADDR] = -EFAULT,
 	[RSM_ERR_BAD_MEM_ALIGNMENT] = -EINVAL,
+	[RSM_ERR_BAD_OFFSET] = -EINVAL,
 	[RSM_ERR_BAD_LENGTH] = -EINVAL,
 	[RSM_ERR_BAD_ACL] = -EINVAL,
 	[RSM_ERR_RESERVED_SEGID] = -EINVAL,
@@ -108,10 +147,15 @@ static const int error_errno[] = {
 	[RSM_ERR_BAD_PERMS] = -EINVAL,
 	[RSM_ERR_PERM_DENIED] = -EACCES,
 	[RSM_ERR_LOCKS_NOT_SUPPORTED] = -EOPNOTSUPP,
+	[RSM_ERR_LOCKS_NOT_ENABLED] = -EPERM,
 	[RSM_ERR_REBIND_NOT_ALLOWED] = -EPERM,
 	[RSM_ERR_INSUFFICIENT_RESOURCES] = -ENOSPC,
 	[RSM_ERR_INSUFFICIENT_MEM] = -ENOMEM,
+	[RSM_ERR_CONN_ABORTED] = -ECONNABORTED,
 	[RSM_ERR_INTERRUPTED] = -EINTR,
+	[RSM_ERR_TIMEOUT] = -ETIMEDOUT,
+	[RSM_ERR_LOCK_HELD] = -EDEADLK,
+	[RSM_ERR_LOCK_NOT_HELD] = -EPERM,
 };
 
 /* The enum rsm_error of a handler's result, see rsm_private.h. */
@@ -193,12 +237,28 @@ static int check_fixed_fields(const struct rsm_op *op, const void *cmd)
 	return 0;
 }
 
+/* Return what is to be returned, @whole or just the error. */
+static int copy_out(const struct rsm_op *op, void __user *ubuf, u32 size,
+		    const union rsm_buffer *buffer, bool whole)
+{
+	const u32 *error = (const void *)buffer + op->error;
+
+	if (!whole)
+		return put_user(*error, (u32 __user *)(ubuf + op->error));
+	return copy_to_user(ubuf, buffer, min(size, op->size)) ? -EFAULT : 0;
+}
+
 static long run_op(const struct rsm_op *op, struct file *file,
-		   void __user *ubuf, u32 size)
+		   struct rsm_handle *handle, void __user *ubuf, u32 size)
 {
 	union rsm_buffer buffer;
-	struct rsm_ucmd ucmd = { .file = file, .cmd = &buffer };
+	struct rsm_ucmd ucmd = {
+		.file = file,
+		.handle = handle,
+		.cmd = &buffer,
+	};
 	u32 *error = (void *)&buffer + op->error;
+	bool whole = op->answers;
 	int ret;
 
 	ret = copy_struct_from_user(&buffer, op->size, ubuf, size);
@@ -208,52 +268,76 @@ static long run_op(const struct rsm_op *op, struct file *file,
 	if (ret)
 		return ret;
 	/* An answer that cannot be copied out is better noticed now. */
-	size = min(size, op->size);
-	if (copy_to_user(ubuf, &buffer, size))
-		return -EFAULT;
+	ret = copy_out(op, ubuf, size, &buffer, whole);
+	if (ret)
+		return ret;
 
 	ret = op->execute(&ucmd);
 	*error = result_error(ret);
+	/* The call is made once more, with the time that is left. */
+	if (ret == -ERESTARTNOHAND)
+		whole = true;
 	ret = result_errno(ret);
-	if (copy_to_user(ubuf, &buffer, size))
+	if (copy_out(op, ubuf, size, &buffer, whole))
 		ret = -EFAULT;
 	finish_new_file(&ucmd, !ret);
 	return ret;
 }
 
-static long find_and_run(const struct rsm_op *ops, size_t count,
-			 struct file *file, unsigned int cmd, unsigned long arg)
+static const struct rsm_op *find_op(const struct rsm_op *ops, size_t count,
+				    unsigned int cmd)
 {
-	void __user *ubuf = (void __user *)arg;
 	unsigned int nr = _IOC_NR(cmd) - RSM_CMD_BASE;
-	u32 size;
 
 	if (nr >= count)
-		return -ENOTTY;
+		return NULL;
 	nr = array_index_nospec(nr, count);
-	if (ops[nr].cmd != cmd)
+	return ops[nr].cmd == cmd ? &ops[nr] : NULL;
+}
+
+#define FIND_OP(_ops, _cmd) find_op(_ops, ARRAY_SIZE(_ops), _cmd)
+
+static long check_and_run(const struct rsm_op *op, struct file *file,
+			  struct rsm_handle *handle, unsigned long arg)
+{
+	void __user *ubuf = (void __user *)arg;
+	u32 size;
+
+	if (!op)
 		return -ENOTTY;
 	if (get_user(size, (u32 __user *)ubuf))
 		return -EFAULT;
-	if (size < ops[nr].min_size)
+	if (size < op->min_size)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
-	return run_op(&ops[nr], file, ubuf, size);
+	return run_op(op, file, handle, ubuf, size);
 }
 
 long rsm_export_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return find_and_run(export_ops, ARRAY_SIZE(export_ops), file, cmd, arg);
+	struct rsm_segment *seg = file->private_data;
+	const struct rsm_op *op = FIND_OP(export_ops, cmd);
+
+	return check_and_run(op ?: FIND_OP(handle_ops, cmd), file,
+			     &seg->handle, arg);
+}
+
+long rsm_import_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct rsm_import *imp = file->private_data;
+
+	return check_and_run(FIND_OP(handle_ops, cmd), file, &imp->handle,
+			     arg);
 }
 
 static long control_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
-	long ret = find_and_run(control_ops, ARRAY_SIZE(control_ops), file, cmd,
-				arg);
+	const struct rsm_op *op = FIND_OP(control_ops, cmd);
 
-	return ret == -ENOTTY ? rsm_test_ioctl(cmd, arg) : ret;
+	return op ? check_and_run(op, file, NULL, arg) :
+		    rsm_test_ioctl(cmd, arg);
 }
 
 static const struct file_operations control_fops = {
@@ -284,6 +368,7 @@ RSM_STAT(imports);
 RSM_STAT(areas);
 RSM_STAT(page_sets);
 RSM_STAT(pinned_pages);
+RSM_STAT(mutexes);
 
 static struct attribute *stats_attrs[] = {
 	&segments_attr.attr,
@@ -291,6 +376,7 @@ static struct attribute *stats_attrs[] = {
 	&areas_attr.attr,
 	&page_sets_attr.attr,
 	&pinned_pages_attr.attr,
+	&mutexes_attr.attr,
 	NULL,
 };
 

@@ -85,10 +85,10 @@ static void area_open(struct vm_area_struct *vma)
 	area->vma = vma;
 	area->base = base;
 	atomic_long_inc(&rsm_stats.areas);
-	mutex_lock(&imp->seg->areas_lock);
+	mutex_lock(&imp->handle.seg->areas_lock);
 	/* First, where rsm_mmap_repopulate() has been already. */
-	list_add(&area->link, &imp->seg->areas);
-	mutex_unlock(&imp->seg->areas_lock);
+	list_add(&area->link, &imp->handle.seg->areas);
+	mutex_unlock(&imp->handle.seg->areas_lock);
 }
 
 static bool may_add_vma(struct rsm_import *imp)
@@ -104,7 +104,7 @@ static int area_may_split(struct vm_area_struct *vma, unsigned long addr)
 static void area_close(struct vm_area_struct *vma)
 {
 	struct rsm_area *area = vma->vm_private_data;
-	struct rsm_segment *seg = vma_import(vma)->seg;
+	struct rsm_segment *seg = vma_import(vma)->handle.seg;
 
 	atomic_dec(&vma_import(vma)->vmas);
 	if (!area)
@@ -160,11 +160,11 @@ static int fill_window(struct vm_area_struct *vma, unsigned long start,
 		       unsigned long end)
 {
 	struct rsm_import *imp = vma_import(vma);
-	struct rsm_segment *seg = imp->seg;
+	struct rsm_segment *seg = imp->handle.seg;
 	struct fill fill = { .vma = vma, .index = vma_index(vma, start) };
 
 	lockdep_assert_held_read(&seg->map_sem);
-	if (imp->aborted)
+	if (imp->handle.ended)
 		fill.trash = imp->trash;
 	else
 		fill.extent = rsm_pages_find(seg->pages, fill.index);
@@ -183,7 +183,7 @@ static void mark_filled(struct vm_area_struct *vma, unsigned long addr)
 static vm_fault_t rsm_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	struct rsm_segment *seg = vma_import(vma)->seg;
+	struct rsm_segment *seg = vma_import(vma)->handle.seg;
 	unsigned long start = max(vmf->address & PMD_MASK, vma->vm_start);
 	unsigned long end = min((vmf->address & PMD_MASK) + PMD_SIZE,
 				vma->vm_end);
@@ -205,13 +205,10 @@ static vm_fault_t rsm_fault(struct vm_fault *vmf)
 /* Page of the segment, or the trash page, for a copy. */
 static struct page *access_page(struct rsm_import *imp, unsigned long index)
 {
-	const struct rsm_extent *extent;
-
-	lockdep_assert_held_read(&imp->seg->map_sem);
-	if (imp->aborted)
+	lockdep_assert_held_read(&imp->handle.seg->map_sem);
+	if (imp->handle.ended)
 		return imp->trash;
-	extent = rsm_pages_find(imp->seg->pages, index);
-	return pfn_to_page(extent->pfn + (index - extent->first));
+	return rsm_pages_page(imp->handle.seg->pages, index);
 }
 
 /*
@@ -228,14 +225,14 @@ static int rsm_access(struct vm_area_struct *vma, unsigned long addr,
 	if (!(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
 		return -EACCES;
 	len = min_t(unsigned long, len, PAGE_SIZE - offset);
-	if (down_read_killable(&imp->seg->map_sem))
+	if (down_read_killable(&imp->handle.seg->map_sem))
 		return -EINTR;
 	page = access_page(imp, vma_index(vma, addr));
 	if (write)
 		memcpy_to_page(page, offset, buf, len);
 	else
 		memcpy_from_page(buf, page, offset, len);
-	up_read(&imp->seg->map_sem);
+	up_read(&imp->handle.seg->map_sem);
 	return len;
 }
 
@@ -250,9 +247,9 @@ static const struct vm_operations_struct rsm_vm_ops = {
 static int check_rights(const struct rsm_import *imp, vm_flags_t flags)
 {
 	/* There are no pages that can be written and not read. */
-	if (!(imp->rights & RSM_RIGHT_READ) || (flags & VM_EXEC))
+	if (!(imp->handle.rights & RSM_RIGHT_READ) || (flags & VM_EXEC))
 		return -EACCES;
-	if ((flags & VM_WRITE) && !(imp->rights & RSM_RIGHT_WRITE))
+	if ((flags & VM_WRITE) && !(imp->handle.rights & RSM_RIGHT_WRITE))
 		return -EACCES;
 	return 0;
 }
@@ -267,7 +264,7 @@ static int check_rights(const struct rsm_import *imp, vm_flags_t flags)
  */
 int rsm_import_mmap(struct rsm_import *imp, struct vm_area_struct *vma)
 {
-	unsigned long count = imp->seg->length >> PAGE_SHIFT;
+	unsigned long count = imp->handle.seg->length >> PAGE_SHIFT;
 	vm_flags_t never = VM_MAYEXEC;
 	int ret;
 
@@ -278,12 +275,12 @@ int rsm_import_mmap(struct rsm_import *imp, struct vm_area_struct *vma)
 	ret = check_rights(imp, vma->vm_flags);
 	if (ret)
 		return ret;
-	if (READ_ONCE(imp->aborted))
+	if (READ_ONCE(imp->handle.ended))
 		return -ENODEV;
 	if (!may_add_vma(imp))
 		return -EAGAIN;
 
-	if (!(imp->rights & RSM_RIGHT_WRITE))
+	if (!(imp->handle.rights & RSM_RIGHT_WRITE))
 		never |= VM_MAYWRITE;
 	vm_flags_clear(vma, never);
 	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
@@ -338,7 +335,7 @@ static int remap_window(struct vm_area_struct *vma, unsigned long start,
 			unsigned long end)
 {
 	unsigned long index = vma_index(vma, start);
-	struct rsm_segment *seg = vma_import(vma)->seg;
+	struct rsm_segment *seg = vma_import(vma)->handle.seg;
 	const struct rsm_extent *extent;
 	unsigned long skip, size;
 	int ret;
@@ -362,7 +359,7 @@ static int remap_window(struct vm_area_struct *vma, unsigned long start,
 static bool repopulate_window(struct rsm_area *area, unsigned long window)
 {
 	struct vm_area_struct *vma = area->vma;
-	struct rsm_segment *seg = area->imp->seg;
+	struct rsm_segment *seg = area->imp->handle.seg;
 	unsigned long start = max(window << PMD_SHIFT, vma->vm_start);
 	unsigned long end = min((window + 1) << PMD_SHIFT, vma->vm_end);
 	bool more = false;
@@ -371,7 +368,7 @@ static bool repopulate_window(struct rsm_area *area, unsigned long window)
 	/* Another rebind, which queues the work again; or there is no need. */
 	if (!down_read_trylock(&seg->map_sem))
 		return false;
-	if (!area->imp->aborted)
+	if (!area->imp->handle.ended)
 		more = !remap_window(vma, start, end);
 	up_read(&seg->map_sem);
 	return more;
@@ -407,7 +404,7 @@ static struct mm_struct *area_trylock_mm(struct rsm_area *area)
 {
 	struct mm_struct *mm = area->vma->vm_mm;
 
-	lockdep_assert_held(&area->imp->seg->areas_lock);
+	lockdep_assert_held(&area->imp->handle.seg->areas_lock);
 	if (!mmget_not_zero(mm))
 		return NULL;
 	if (rsm_mmap_write_trylock(mm))

@@ -302,3 +302,10 @@ const struct rsm_extent *rsm_pages_find(const struct rsm_pages *pages,
 	return bsearch(&index, pages->extents, pages->nr_extents,
 		       sizeof(*pages->extents), compare_extent);
 }
+
+struct page *rsm_pages_page(const struct rsm_pages *pages, unsigned long index)
+{
+	const struct rsm_extent *extent = rsm_pages_find(pages, index);
+
+	return pfn_to_page(extent->pfn + (index - extent->first));
+}

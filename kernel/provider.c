@@ -50,6 +50,13 @@ struct rsm_controller *rsm_controller_get(u32 id)
 	return ctl;
 }
 
+/* Hold a controller that is held already. */
+struct rsm_controller *rsm_controller_hold(struct rsm_controller *ctl)
+{
+	__module_get(ctl->ops->owner);
+	return ctl;
+}
+
 void rsm_controller_put(struct rsm_controller *ctl)
 {
 	module_put(ctl->ops->owner);

@@ -24,6 +24,7 @@ static const struct rhashtable_params registry_params = {
 
 static struct rhashtable registry;
 static atomic_t last_system_id;
+static atomic64_t last_serial;
 
 int rsm_registry_init(void)
 {
@@ -36,7 +37,7 @@ void rsm_registry_exit(void)
 }
 
 /* The key of @id in the caller's IPC namespace; holds nothing. */
-void rsm_registry_current_key(u32 id, struct rsm_pub_key *key)
+static void current_key(u32 id, struct rsm_pub_key *key)
 {
 	*key = (struct rsm_pub_key){
 		.ns = current->nsproxy->ipc_ns,
@@ -59,9 +60,10 @@ struct rsm_publication *rsm_registry_alloc(struct rsm_segment *seg, u32 id,
 
 	if (!pub)
 		return NULL;
-	rsm_registry_current_key(id, &pub->key);
+	current_key(id, &pub->key);
 	get_ipc_ns(pub->key.ns);
 	pub->seg = seg;
+	pub->serial = atomic64_inc_return(&last_serial);
 	pub->acl = acl;
 	return pub;
 }
@@ -124,16 +126,26 @@ void rsm_registry_remove(struct rsm_publication *pub)
 	rsm_registry_free(pub);
 }
 
-/* Find a segment by its publication and hold it, or NULL. */
-struct rsm_segment *rsm_registry_find(const struct rsm_pub_key *key)
+/**
+ * rsm_registry_find() - find what is published in the caller's namespace
+ * @id: segment id
+ * @serial: number of the publication
+ *
+ * Return: the segment, held, or NULL.
+ */
+struct rsm_segment *rsm_registry_find(u32 id, u64 *serial)
 {
 	struct rsm_publication *pub;
 	struct rsm_segment *seg = NULL;
+	struct rsm_pub_key key;
 
+	current_key(id, &key);
 	rcu_read_lock();
-	pub = rhashtable_lookup(&registry, key, registry_params);
-	if (pub && kref_get_unless_zero(&pub->seg->ref))
+	pub = rhashtable_lookup(&registry, &key, registry_params);
+	if (pub && kref_get_unless_zero(&pub->seg->ref)) {
 		seg = pub->seg;
+		*serial = pub->serial;
+	}
 	rcu_read_unlock();
 	return seg;
 }

@@ -5,13 +5,16 @@
  * Lock order, outermost first:
  *
  *   rsm_segment.bind_mutex   pin, charge, provider calls, user copies
+ *   rsm_segment.post_mutex   signals to all imports
  *   mm->mmap_lock
  *   rsm_segment.areas_lock
  *   rsm_segment.map_sem      nothing allocates or faults on user memory
  *   rsm_segment.lock
  *   registry (buckets of the hash table)
  *
- * mmap, fault and VMA callbacks take areas_lock and map_sem only. The death
+ * mmap, fault and VMA callbacks take areas_lock and map_sem only. Copies take
+ * map_sem, with page faults disabled; signals and locks take lock, but for a
+ * signal to all imports, which takes post_mutex and map_sem. The death
  * of a creator takes map_sem and lock only, so that nothing the creator was
  * stuck in can delay it.
  *
@@ -28,6 +31,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/rbtree.h>
 #include <linux/rhashtable-types.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
@@ -56,6 +60,7 @@ struct user_struct;
  * @areas: VMAs of imports on the area list of their segment
  * @page_sets: pinned ranges
  * @pinned_pages: pages of these
+ * @mutexes: locks that are held, or whose owner died
  */
 struct rsm_stats {
 	atomic_long_t segments;
@@ -63,6 +68,7 @@ struct rsm_stats {
 	atomic_long_t areas;
 	atomic_long_t page_sets;
 	atomic_long_t pinned_pages;
+	atomic_long_t mutexes;
 };
 
 extern struct rsm_stats rsm_stats;
@@ -70,12 +76,14 @@ extern struct rsm_stats rsm_stats;
 /**
  * struct rsm_ucmd - an ioctl under way
  * @file: descriptor that it was called on
+ * @handle: the export or import that @file is, or NULL
  * @cmd: kernel copy of the caller's structure
  * @new_file: file to install when nothing can fail any more, or NULL
  * @new_fd: descriptor number reserved for @new_file
  */
 struct rsm_ucmd {
 	struct file *file;
+	struct rsm_handle *handle;
 	void *cmd;
 	struct file *new_file;
 	int new_fd;
@@ -84,6 +92,7 @@ struct rsm_ucmd {
 int rsm_ucmd_new_file(struct rsm_ucmd *ucmd, const char *name,
 		      const struct file_operations *fops, void *object);
 long rsm_export_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long rsm_import_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* pages.c */
 
@@ -126,6 +135,87 @@ int rsm_pages_pin(unsigned long vaddr, unsigned long count,
 void rsm_pages_put(struct rsm_pages *pages);
 const struct rsm_extent *rsm_pages_find(const struct rsm_pages *pages,
 					unsigned long index);
+struct page *rsm_pages_page(const struct rsm_pages *pages, unsigned long index);
+
+/* handle.c */
+
+#define RSM_RIGHTS (RSM_RIGHT_READ | RSM_RIGHT_WRITE)
+
+/**
+ * struct rsm_handle - what the descriptors of exports and imports share
+ * @seg: the segment, whose lock protects all below that changes
+ * @rights: RSM_RIGHT_ bits granted
+ * @user: who the handle is counted for, or NULL
+ * @status: status page
+ * @wait: pollers, and who waits for a signal
+ * @ended: the import was aborted, or the export's segment has ended; written
+ *         under the segment's map_sem, too
+ * @hung_up: what @wait is told: @ended, and nothing reaches the segment
+ * @signals: signals pending
+ * @flushed: a process has closed a descriptor of the file
+ * @sleepers: who waits for a signal
+ * @mutexes: locks that are held
+ * @nr_mutexes: locks that are held or waited for
+ * @lock_waiters: who waits for a lock
+ */
+struct rsm_handle {
+	struct rsm_segment *seg;
+	u32 rights;
+	struct rsm_user *user;
+	struct page *status;
+	wait_queue_head_t wait;
+	bool ended;
+	bool hung_up;
+	u32 signals;
+	bool flushed;
+	struct list_head sleepers;
+	struct list_head mutexes;
+	unsigned int nr_mutexes;
+	struct list_head lock_waiters;
+};
+
+/**
+ * struct rsm_sleeper - who waits for a signal
+ * @link: on the list of the handle
+ * @owner: table of descriptors of the task
+ * @closed: it no longer has the handle
+ */
+struct rsm_sleeper {
+	struct list_head link;
+	fl_owner_t owner;
+	bool closed;
+};
+
+int rsm_handle_init(struct rsm_handle *handle, struct rsm_segment *seg);
+void rsm_handle_destroy(struct rsm_handle *handle);
+void rsm_handle_end(struct rsm_handle *handle);
+void rsm_handle_hang_up(struct rsm_handle *handle);
+__poll_t rsm_handle_poll(struct rsm_handle *handle, struct file *file,
+			 poll_table *wait);
+void rsm_handle_flush(struct rsm_handle *handle, fl_owner_t owner);
+bool rsm_handle_is_open(const struct rsm_ucmd *ucmd);
+ktime_t rsm_deadline(u64 timeout_ns);
+int rsm_wait_result(int err, ktime_t deadline, u64 *timeout_ns);
+
+/*
+ * Wait for a condition, up to *@timeout_ns: 0, RSM_ERR_TIMEOUT or, with a
+ * signal, -ERESTARTNOHAND. Then the ioctl's time limit, which it is, has been
+ * set to what is left of it.
+ */
+#define rsm_wait(queue, condition, timeout_ns)                                 \
+({                                                                             \
+	u64 *__timeout = (timeout_ns);                                         \
+	ktime_t __deadline = rsm_deadline(*__timeout);                         \
+	int __err;                                                             \
+									       \
+	if (__deadline == KTIME_MAX)                                           \
+		__err = wait_event_freezable(queue, condition);                \
+	else                                                                   \
+		__err = __wait_event_hrtimeout(queue, condition, *__timeout,   \
+					       (TASK_INTERRUPTIBLE |           \
+						TASK_FREEZABLE));              \
+	rsm_wait_result(__err, __deadline, __timeout);                         \
+})
 
 /* segment.c */
 
@@ -144,9 +234,7 @@ const struct rsm_extent *rsm_pages_find(const struct rsm_pages *pages,
  * @creator: the creating address space, until the handle is closed
  * @creator_link: on the list of @creator, under its lock
  * @inode: private inode, whose address_space holds every importer's mapping
- * @user: who the handle is counted for, until it is closed
- * @status: status page of the export
- * @wait: pollers of the export
+ * @handle: the export; its user is forgotten when it is closed
  * @rcu: lookups by id see a segment until a grace period after its end
  */
 struct rsm_segment {
@@ -163,13 +251,13 @@ struct rsm_segment {
 	struct rsm_creator *creator;
 	struct list_head creator_link;
 	struct inode *inode;
-	struct rsm_user *user;
-	struct page *status;
-	wait_queue_head_t wait;
+	struct rsm_handle handle;
 	struct rcu_head rcu;
 
 	/** @bind_mutex: one owner's operation at a time */
 	struct mutex bind_mutex;
+	/** @post_mutex: one post to all imports at a time, which moves them */
+	struct mutex post_mutex;
 
 	/** @areas_lock: protects @areas */
 	struct mutex areas_lock;
@@ -183,19 +271,25 @@ struct rsm_segment {
 	 * page table entries and copy
 	 */
 	struct rw_semaphore map_sem;
-	/** @pages: current page set, NULL when @dead */
+	/** @pages: current page set, NULL when the segment has ended */
 	struct rsm_pages *pages;
 	/** @rebinds: rebind generation, odd while one is under way */
 	u64 rebinds;
 
-	/** @lock: protects what follows */
+	/** @lock: protects what follows, and the handles */
 	spinlock_t lock;
-	/** @dead: the segment has ended; also under @map_sem */
-	bool dead;
 	/** @pub: publication or NULL */
 	struct rsm_publication *pub;
 	/** @imports: imports that have not been aborted */
 	struct list_head imports;
+	/** @mutexes: locks that are held, or whose owner died, by offset */
+	struct rb_root mutexes;
+	/** @dead_mutexes: those that nobody holds, the oldest first */
+	struct list_head dead_mutexes;
+	/** @nr_dead_mutexes: number of @dead_mutexes */
+	unsigned int nr_dead_mutexes;
+	/** @owners_forgotten: a dead mutex was dropped, so it may be any */
+	bool owners_forgotten;
 };
 
 int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
@@ -251,6 +345,7 @@ struct rsm_pub_key {
  * @node: in the registry
  * @key: namespace and id
  * @seg: the segment, which outlives its presence in the registry
+ * @serial: number of the publication, never used again
  * @acl: access list or NULL, under the segment's lock
  * @rcu: lookups see it until a grace period after it is removed
  */
@@ -258,6 +353,7 @@ struct rsm_publication {
 	struct rhash_head node;
 	struct rsm_pub_key key;
 	struct rsm_segment *seg;
+	u64 serial;
 	struct rsm_acl *acl;
 	struct rcu_head rcu;
 };
@@ -267,8 +363,7 @@ struct rsm_publication *rsm_registry_alloc(struct rsm_segment *seg, u32 id,
 void rsm_registry_free(struct rsm_publication *pub);
 int rsm_registry_add(struct rsm_publication *pub);
 void rsm_registry_remove(struct rsm_publication *pub);
-struct rsm_segment *rsm_registry_find(const struct rsm_pub_key *key);
-void rsm_registry_current_key(u32 id, struct rsm_pub_key *key);
+struct rsm_segment *rsm_registry_find(u32 id, u64 *serial);
 int rsm_registry_init(void);
 void rsm_registry_exit(void);
 
@@ -281,8 +376,20 @@ void rsm_limits_uncharge(unsigned long pages);
 /* status.c */
 struct page *rsm_status_alloc(void);
 void rsm_status_set_state(struct page *page, u32 state);
+void rsm_status_set_signals(struct page *page, u32 signals);
 void rsm_status_set_rebinds(struct page *page, u64 rebinds);
 int rsm_status_mmap(struct vm_area_struct *vma, struct page *page);
+
+/* event.c */
+void rsm_signal_add(struct rsm_handle *handle, bool accumulate);
+int rsm_signal_post(struct rsm_ucmd *ucmd);
+int rsm_signal_wait(struct rsm_ucmd *ucmd);
+
+/* lock.c */
+int rsm_lock(struct rsm_ucmd *ucmd);
+int rsm_unlock(struct rsm_ucmd *ucmd);
+void rsm_lock_drop(struct rsm_handle *handle, fl_owner_t owner);
+void rsm_lock_revoke(struct rsm_segment *seg);
 
 /* export.c */
 extern const struct file_operations rsm_export_fops;
@@ -297,33 +404,37 @@ int rsm_export_destroy(struct rsm_ucmd *ucmd);
 
 /**
  * struct rsm_import - a connection
- * @seg: segment, held
+ * @handle: its segment is held; ended means aborted
+ * @ctl: controller that the connection goes through
  * @link: on the segment's list of imports, under its lock
- * @rights: RSM_RIGHT_ bits granted
- * @aborted: no longer reaches the segment; written under the segment's
- *           map_sem and lock
- * @hung_up: what pollers are told: @aborted, and the mappings are zapped;
- *           written under the segment's lock
  * @vmas: number of VMAs, of forked processes too
- * @user: who the handle is counted for
- * @status: status page
  * @trash: page that takes loads and stores after an abort
- * @wait: pollers
  */
 struct rsm_import {
-	struct rsm_segment *seg;
+	struct rsm_handle handle;
+	struct rsm_controller *ctl;
 	struct list_head link;
-	u32 rights;
-	bool aborted;
-	bool hung_up;
 	atomic_t vmas;
-	struct rsm_user *user;
-	struct page *status;
 	struct page *trash;
-	wait_queue_head_t wait;
 };
 
+/**
+ * struct rsm_admission - what an import is to be admitted to
+ * @serial: the publication
+ * @perm: RSM_RIGHT_ bits wanted
+ * @ticket: granted already, whatever the access list says
+ */
+struct rsm_admission {
+	u64 serial;
+	u32 perm;
+	bool ticket;
+};
+
+int rsm_import_open(struct rsm_ucmd *ucmd, struct rsm_controller *ctl,
+		    struct rsm_segment *seg,
+		    const struct rsm_admission *admission);
 int rsm_import_connect(struct rsm_ucmd *ucmd);
+void rsm_import_post_all(struct rsm_segment *seg, bool accumulate);
 void rsm_import_set_rebinds(struct rsm_segment *seg);
 void rsm_import_abort_all(struct rsm_segment *seg, struct list_head *live,
 			  struct list_head *aborted);
@@ -336,6 +447,7 @@ void rsm_mmap_repopulate(struct work_struct *work);
 
 /* provider.c */
 struct rsm_controller *rsm_controller_get(u32 id);
+struct rsm_controller *rsm_controller_hold(struct rsm_controller *ctl);
 void rsm_controller_put(struct rsm_controller *ctl);
 int rsm_controller_info(struct rsm_ucmd *ucmd);
 

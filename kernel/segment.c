@@ -64,12 +64,14 @@ static void free_inode(struct rsm_segment *seg)
 static void init_locks(struct rsm_segment *seg)
 {
 	mutex_init(&seg->bind_mutex);
+	mutex_init(&seg->post_mutex);
 	mutex_init(&seg->areas_lock);
 	init_rwsem(&seg->map_sem);
 	spin_lock_init(&seg->lock);
-	init_waitqueue_head(&seg->wait);
+	seg->mutexes = RB_ROOT;
 	INIT_LIST_HEAD(&seg->areas);
 	INIT_LIST_HEAD(&seg->imports);
+	INIT_LIST_HEAD(&seg->dead_mutexes);
 	INIT_LIST_HEAD(&seg->creator_link);
 	INIT_WORK(&seg->repopulate_work, rsm_mmap_repopulate);
 }
@@ -98,16 +100,13 @@ int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
 	seg->mode = 0777 & ~current_umask();
 	current_euid_egid(&seg->uid, &seg->gid);
 
-	ret = rsm_limits_get_handle(&seg->user);
+	ret = rsm_handle_init(&seg->handle, seg);
 	if (ret)
 		goto err_free;
-	ret = -ENOMEM;
-	seg->status = rsm_status_alloc();
-	if (!seg->status)
-		goto err_handle;
+	seg->handle.rights = RSM_RIGHTS;
 	ret = make_inode(seg);
 	if (ret)
-		goto err_status;
+		goto err_handle;
 	ret = rsm_creator_join(seg);
 	if (ret)
 		goto err_inode;
@@ -118,10 +117,8 @@ int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
 
 err_inode:
 	free_inode(seg);
-err_status:
-	put_page(seg->status);
 err_handle:
-	rsm_limits_put_handle(seg->user);
+	rsm_handle_destroy(&seg->handle);
 err_free:
 	kfree(seg);
 	return ret;
@@ -132,9 +129,10 @@ static void segment_release(struct kref *ref)
 	struct rsm_segment *seg = container_of(ref, struct rsm_segment, ref);
 
 	WARN_ON_ONCE(seg->pub || seg->pages || !list_empty(&seg->imports) ||
-		     !list_empty(&seg->areas));
+		     !list_empty(&seg->areas) ||
+		     !RB_EMPTY_ROOT(&seg->mutexes));
 	free_inode(seg);
-	put_page(seg->status);
+	rsm_handle_destroy(&seg->handle);
 	put_pid(seg->tgid);
 	rsm_controller_put(seg->ctl);
 	atomic_long_dec(&rsm_stats.segments);
@@ -183,17 +181,24 @@ int rsm_segment_unpublish(struct rsm_segment *seg)
 	up_write(&seg->map_sem);
 	if (!pub)
 		return RSM_ERR_SEG_NOT_PUBLISHED;
+	rsm_lock_revoke(seg);
 	rsm_registry_remove(pub);
 	return 0;
 }
 
-static void mark_dead(struct rsm_segment *seg)
+/* As revoke(), and the export's handle ends, too. */
+static struct rsm_publication *revoke_all(struct rsm_segment *seg)
 {
+	struct rsm_publication *pub;
+
 	spin_lock(&seg->lock);
-	seg->dead = true;
-	rsm_status_set_state(seg->status, RSM_STATE_ABORTED);
-	wake_up_poll(&seg->wait, EPOLLERR | EPOLLHUP);
+	rsm_handle_end(&seg->handle);
 	spin_unlock(&seg->lock);
+	pub = revoke(seg);
+	spin_lock(&seg->lock);
+	rsm_handle_hang_up(&seg->handle);
+	spin_unlock(&seg->lock);
+	return pub;
 }
 
 /**
@@ -211,17 +216,17 @@ void rsm_segment_end(struct rsm_segment *seg)
 	struct rsm_pages *pages;
 
 	down_write(&seg->map_sem);
-	if (seg->dead) {
+	if (seg->handle.ended) {
 		up_write(&seg->map_sem);
 		return;
 	}
-	mark_dead(seg);
-	pub = revoke(seg);
+	pub = revoke_all(seg);
 	pages = seg->pages;
 	seg->pages = NULL;
 	up_write(&seg->map_sem);
 
 	rsm_creator_unwatch(seg);
+	rsm_lock_revoke(seg);
 	if (pub)
 		rsm_registry_remove(pub);
 	rsm_pages_put(pages);
@@ -238,7 +243,8 @@ void rsm_segment_close(struct rsm_segment *seg)
 	rsm_segment_end(seg);
 	cancel_work_sync(&seg->repopulate_work);
 	rsm_creator_leave(seg);
-	rsm_limits_put_handle(seg->user);
+	rsm_limits_put_handle(seg->handle.user);
+	seg->handle.user = NULL;
 	rsm_segment_put(seg);
 }
 
@@ -246,7 +252,7 @@ void rsm_segment_close(struct rsm_segment *seg)
 static int publishable(const struct rsm_segment *seg)
 {
 	lockdep_assert_held(&seg->lock);
-	if (seg->dead)
+	if (seg->handle.ended)
 		return RSM_ERR_BAD_SEG_HNDL;
 	return seg->pub ? RSM_ERR_SEG_ALREADY_PUBLISHED : 0;
 }
@@ -288,7 +294,7 @@ static void set_rebinds(struct rsm_segment *seg, u64 rebinds)
 	spin_lock(&seg->lock);
 	seg->rebinds = rebinds;
 	spin_unlock(&seg->lock);
-	rsm_status_set_rebinds(seg->status, rebinds);
+	rsm_status_set_rebinds(seg->handle.status, rebinds);
 	rsm_import_set_rebinds(seg);
 }
 
@@ -304,7 +310,7 @@ int rsm_segment_swap(struct rsm_segment *seg, struct rsm_pages **pages)
 {
 	if (down_write_killable(&seg->map_sem))
 		return -EINTR;
-	if (seg->dead) {
+	if (seg->handle.ended) {
 		up_write(&seg->map_sem);
 		return RSM_ERR_BAD_SEG_HNDL;
 	}

@@ -28,6 +28,12 @@ void rsm_status_set_state(struct page *page, u32 state)
 	smp_store_release(&status_of(page)->state, state);
 }
 
+void rsm_status_set_signals(struct page *page, u32 signals)
+{
+	/* Pairs as in rsm_status_set_state(). */
+	smp_store_release(&status_of(page)->signals, signals);
+}
+
 void rsm_status_set_rebinds(struct page *page, u64 rebinds)
 {
 	/* Pairs as in rsm_status_set_state(). */

@@ -140,7 +140,8 @@ static const struct row rows[] = {
 	ROW(EXPORT_CREATE, rsm_export_create, .fill = fill_create,
 	    .reserved = offsetof(struct rsm_export_create, __reserved),
 	    .out_fd = offsetof(struct rsm_export_create, out_fd),
-	    .flags = RSM_EXPORT_ALLOW_REBIND | RSM_EXPORT_DONTWAIT),
+	    .flags = RSM_EXPORT_ALLOW_REBIND | RSM_EXPORT_DONTWAIT |
+		     RSM_EXPORT_LOCK_OPS),
 	ROW(EXPORT_REBIND, rsm_export_rebind, .fill = fill_rebind,
 	    .reserved = offsetof(struct rsm_export_rebind, __reserved),
 	    .kind = EXPORT),

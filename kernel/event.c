@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Signals: a counter in each handle. They are bound to the connection, so
+ * that a segment id that is used again does not matter, and a flood of them
+ * costs who receives it no more than the counter.
+ */
+#include <linux/sched.h>
+
+#include "rsm_private.h"
+
+/**
+ * rsm_signal_add() - make one more signal pending on a handle
+ * @handle: the handle, whose segment is locked
+ * @accumulate: also if one is pending already
+ */
+void rsm_signal_add(struct rsm_handle *handle, bool accumulate)
+{
+	lockdep_assert_held(&handle->seg->lock);
+	if (handle->signals == U32_MAX || (handle->signals && !accumulate))
+		return;
+	WRITE_ONCE(handle->signals, handle->signals + 1);
+	rsm_status_set_signals(handle->status, handle->signals);
+	wake_up_poll(&handle->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+static int post_to_export(struct rsm_handle *handle, bool accumulate)
+{
+	int ret = RSM_ERR_CONN_ABORTED;
+
+	spin_lock(&handle->seg->lock);
+	if (!handle->ended) {
+		rsm_signal_add(&handle->seg->handle, accumulate);
+		ret = 0;
+	}
+	spin_unlock(&handle->seg->lock);
+	return ret;
+}
+
+static int post_to_imports(struct rsm_segment *seg, bool accumulate)
+{
+	int ret = -EINTR;
+
+	if (READ_ONCE(seg->handle.ended))
+		return RSM_ERR_CONN_ABORTED;
+	if (mutex_lock_killable(&seg->post_mutex))
+		return ret;
+	if (!down_read_killable(&seg->map_sem)) {
+		rsm_import_post_all(seg, accumulate);
+		up_read(&seg->map_sem);
+		ret = 0;
+	}
+	mutex_unlock(&seg->post_mutex);
+	return ret;
+}
+
+int rsm_signal_post(struct rsm_ucmd *ucmd)
+{
+	const struct rsm_signal_post *cmd = ucmd->cmd;
+	bool accumulate = !(cmd->flags & RSM_SIGNAL_NO_ACCUMULATE);
+	struct rsm_handle *handle = ucmd->handle;
+
+	if (handle == &handle->seg->handle)
+		return post_to_imports(handle->seg, accumulate);
+	return post_to_export(handle, accumulate);
+}
+
+/* Take a signal; -EAGAIN: there is none yet. */
+static int take(struct rsm_handle *handle, const struct rsm_sleeper *me)
+{
+	int ret = -EAGAIN;
+
+	if (!READ_ONCE(handle->signals) && !READ_ONCE(handle->hung_up) &&
+	    !READ_ONCE(me->closed))
+		return ret;
+	spin_lock(&handle->seg->lock);
+	if (handle->signals) {
+		WRITE_ONCE(handle->signals, handle->signals - 1);
+		rsm_status_set_signals(handle->status, handle->signals);
+		ret = 0;
+	} else if (handle->hung_up) {
+		ret = RSM_ERR_CONN_ABORTED;
+	} else if (me->closed) {
+		ret = -EBADF;
+	}
+	spin_unlock(&handle->seg->lock);
+	return ret;
+}
+
+static int wait_and_take(struct rsm_ucmd *ucmd, struct rsm_sleeper *me)
+{
+	struct rsm_signal_wait *cmd = ucmd->cmd;
+	struct rsm_handle *handle = ucmd->handle;
+	int ret, taken;
+
+	if (!rsm_handle_is_open(ucmd))
+		return -EBADF;
+	ret = rsm_wait(handle->wait, (taken = take(handle, me)) != -EAGAIN,
+		       &cmd->timeout_ns);
+	return ret ?: taken;
+}
+
+int rsm_signal_wait(struct rsm_ucmd *ucmd)
+{
+	const struct rsm_signal_wait *cmd = ucmd->cmd;
+	struct rsm_sleeper me = { .owner = current->files };
+	struct rsm_handle *handle = ucmd->handle;
+	int ret = take(handle, &me);
+
+	if (ret != -EAGAIN)
+		return ret;
+	if (!cmd->timeout_ns)
+		return RSM_ERR_TIMEOUT;
+	spin_lock(&handle->seg->lock);
+	list_add(&me.link, &handle->sleepers);
+	spin_unlock(&handle->seg->lock);
+
+	ret = wait_and_take(ucmd, &me);
+
+	spin_lock(&handle->seg->lock);
+	list_del(&me.link);
+	spin_unlock(&handle->seg->lock);
+	return ret;
+}
