@@ -56,6 +56,8 @@ union rsm_buffer {
 	struct rsm_export_unpublish unpublish;
 	struct rsm_export_destroy destroy;
 	struct rsm_import_connect connect;
+	struct rsm_import_copy copy;
+	struct rsm_import_atomic atomic;
 	struct rsm_signal_post post;
 	struct rsm_signal_wait wait;
 	struct rsm_lock lock;
@@ -126,6 +128,15 @@ static const struct rsm_op export_ops[] = {
 	RSM_DO(RSM_EXPORT_DESTROY, rsm_export_destroy,
 	       struct rsm_export_destroy, 0, __reserved,
 	       RSM_RESERVED(struct rsm_export_destroy)),
+};
+
+static const struct rsm_op import_ops[] = {
+	RSM_OP(RSM_IMPORT_PUT, rsm_import_put, struct rsm_import_copy, 0,
+	       __reserved, RSM_RESERVED(struct rsm_import_copy)),
+	RSM_OP(RSM_IMPORT_GET, rsm_import_get, struct rsm_import_copy, 0,
+	       __reserved, RSM_RESERVED(struct rsm_import_copy)),
+	RSM_OP(RSM_IMPORT_ATOMIC, rsm_import_atomic, struct rsm_import_atomic,
+	       0, out_error, 0),
 };
 
 /* errno for each enum rsm_error, which the caller also gets as out_error. */
@@ -326,9 +337,10 @@ long rsm_export_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 long rsm_import_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct rsm_import *imp = file->private_data;
+	const struct rsm_op *op = FIND_OP(import_ops, cmd);
 
-	return check_and_run(FIND_OP(handle_ops, cmd), file, &imp->handle,
-			     arg);
+	return check_and_run(op ?: FIND_OP(handle_ops, cmd), file,
+			     &imp->handle, arg);
 }
 
 static long control_ioctl(struct file *file, unsigned int cmd,

@@ -391,6 +391,11 @@ int rsm_unlock(struct rsm_ucmd *ucmd);
 void rsm_lock_drop(struct rsm_handle *handle, fl_owner_t owner);
 void rsm_lock_revoke(struct rsm_segment *seg);
 
+/* io.c */
+int rsm_import_put(struct rsm_ucmd *ucmd);
+int rsm_import_get(struct rsm_ucmd *ucmd);
+int rsm_import_atomic(struct rsm_ucmd *ucmd);
+
 /* export.c */
 extern const struct file_operations rsm_export_fops;
 int rsm_export_create(struct rsm_ucmd *ucmd);
