@@ -62,6 +62,8 @@ union rsm_buffer {
 	struct rsm_signal_wait wait;
 	struct rsm_lock lock;
 	struct rsm_unlock unlock;
+	struct rsm_export_grant grant;
+	struct rsm_ticket_connect redeem;
 };
 
 /*
@@ -128,6 +130,8 @@ static const struct rsm_op export_ops[] = {
 	RSM_DO(RSM_EXPORT_DESTROY, rsm_export_destroy,
 	       struct rsm_export_destroy, 0, __reserved,
 	       RSM_RESERVED(struct rsm_export_destroy)),
+	RSM_OP(RSM_EXPORT_GRANT, rsm_export_grant, struct rsm_export_grant, 0,
+	       __reserved, RSM_RESERVED(struct rsm_export_grant)),
 };
 
 static const struct rsm_op import_ops[] = {
@@ -137,6 +141,12 @@ static const struct rsm_op import_ops[] = {
 	       __reserved, RSM_RESERVED(struct rsm_import_copy)),
 	RSM_OP(RSM_IMPORT_ATOMIC, rsm_import_atomic, struct rsm_import_atomic,
 	       0, out_error, 0),
+};
+
+static const struct rsm_op ticket_ops[] = {
+	RSM_OP(RSM_TICKET_CONNECT, rsm_ticket_connect,
+	       struct rsm_ticket_connect, 0, __reserved,
+	       RSM_RESERVED(struct rsm_ticket_connect)),
 };
 
 /* errno for each enum rsm_error, which the caller also gets as out_error. */
@@ -343,6 +353,11 @@ long rsm_import_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 			     &imp->handle, arg);
 }
 
+long rsm_ticket_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return check_and_run(FIND_OP(ticket_ops, cmd), file, NULL, arg);
+}
+
 static long control_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
@@ -380,6 +395,7 @@ RSM_STAT(imports);
 RSM_STAT(areas);
 RSM_STAT(page_sets);
 RSM_STAT(pinned_pages);
+RSM_STAT(tickets);
 RSM_STAT(mutexes);
 
 static struct attribute *stats_attrs[] = {
@@ -388,6 +404,7 @@ static struct attribute *stats_attrs[] = {
 	&areas_attr.attr,
 	&page_sets_attr.attr,
 	&pinned_pages_attr.attr,
+	&tickets_attr.attr,
 	&mutexes_attr.attr,
 	NULL,
 };

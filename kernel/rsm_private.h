@@ -60,6 +60,7 @@ struct user_struct;
  * @areas: VMAs of imports on the area list of their segment
  * @page_sets: pinned ranges
  * @pinned_pages: pages of these
+ * @tickets: tickets
  * @mutexes: locks that are held, or whose owner died
  */
 struct rsm_stats {
@@ -68,6 +69,7 @@ struct rsm_stats {
 	atomic_long_t areas;
 	atomic_long_t page_sets;
 	atomic_long_t pinned_pages;
+	atomic_long_t tickets;
 	atomic_long_t mutexes;
 };
 
@@ -93,6 +95,7 @@ int rsm_ucmd_new_file(struct rsm_ucmd *ucmd, const char *name,
 		      const struct file_operations *fops, void *object);
 long rsm_export_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long rsm_import_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long rsm_ticket_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* pages.c */
 
@@ -390,6 +393,10 @@ int rsm_lock(struct rsm_ucmd *ucmd);
 int rsm_unlock(struct rsm_ucmd *ucmd);
 void rsm_lock_drop(struct rsm_handle *handle, fl_owner_t owner);
 void rsm_lock_revoke(struct rsm_segment *seg);
+
+/* ticket.c */
+int rsm_export_grant(struct rsm_ucmd *ucmd);
+int rsm_ticket_connect(struct rsm_ucmd *ucmd);
 
 /* io.c */
 int rsm_import_put(struct rsm_ucmd *ucmd);
