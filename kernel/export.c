@@ -34,6 +34,9 @@ static int create_on(struct rsm_ucmd *ucmd, struct rsm_controller *ctl)
 	ret = check_range(cmd->vaddr, cmd->length);
 	if (ret)
 		goto err_ctl;
+	ret = RSM_ERR_LOCKS_NOT_SUPPORTED;
+	if ((cmd->flags & RSM_EXPORT_LOCK_OPS) && !(ctl->caps & RSM_CAP_LOCK))
+		goto err_ctl;
 	ret = rsm_segment_alloc(ctl, cmd->length, cmd->flags, &seg);
 	if (ret)
 		goto err_ctl;

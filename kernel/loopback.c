@@ -39,5 +39,6 @@ static const struct rsm_provider_ops loopback_ops = {
 
 struct rsm_controller rsm_loopback = {
 	.name = "loopback",
+	.caps = RSM_CAP_MAP | RSM_CAP_LOCK,
 	.ops = &loopback_ops,
 };

@@ -423,9 +423,12 @@ static int __init rsm_init(void)
 	ret = rsm_controller_register(&rsm_loopback);
 	if (ret)
 		goto err_registry;
-	ret = sysfs_create_group(&THIS_MODULE->mkobj.kobj, &stats_group);
+	ret = rsm_test_init();
 	if (ret)
 		goto err_loopback;
+	ret = sysfs_create_group(&THIS_MODULE->mkobj.kobj, &stats_group);
+	if (ret)
+		goto err_test;
 	ret = misc_register(&control_dev);
 	if (ret)
 		goto err_stats;
@@ -433,6 +436,8 @@ static int __init rsm_init(void)
 
 err_stats:
 	sysfs_remove_group(&THIS_MODULE->mkobj.kobj, &stats_group);
+err_test:
+	rsm_test_exit();
 err_loopback:
 	rsm_controller_unregister(&rsm_loopback);
 err_registry:
@@ -444,6 +449,7 @@ static void __exit rsm_exit(void)
 {
 	misc_deregister(&control_dev);
 	sysfs_remove_group(&THIS_MODULE->mkobj.kobj, &stats_group);
+	rsm_test_exit();
 	rsm_controller_unregister(&rsm_loopback);
 	rsm_creator_synchronize();
 	rsm_registry_exit();

@@ -259,8 +259,9 @@ static int check_rights(const struct rsm_import *imp, vm_flags_t flags)
  * @imp: the import
  * @vma: the new area
  *
- * Return: 0; -EINVAL when private; -ENXIO outside of the segment; -EACCES
- * without the rights; -ENODEV when aborted; -EAGAIN with too many mappings.
+ * Return: 0; -EINVAL when private; -EOPNOTSUPP when the controller cannot;
+ * -ENXIO outside of the segment; -EACCES without the rights; -ENODEV when
+ * aborted; -EAGAIN with too many mappings.
  */
 int rsm_import_mmap(struct rsm_import *imp, struct vm_area_struct *vma)
 {
@@ -270,6 +271,8 @@ int rsm_import_mmap(struct rsm_import *imp, struct vm_area_struct *vma)
 
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
+	if (!(imp->ctl->caps & RSM_CAP_MAP))
+		return -EOPNOTSUPP;
 	if (vma_pages(vma) > count || vma->vm_pgoff > count - vma_pages(vma))
 		return -ENXIO;
 	ret = check_rights(imp, vma->vm_flags);

@@ -468,9 +468,20 @@ extern struct rsm_controller rsm_loopback;
 
 /* selftest.c */
 #ifdef RSM_TEST
+int rsm_test_init(void);
+void rsm_test_exit(void);
 void rsm_test_mmap_delay(void);
 long rsm_test_ioctl(unsigned int cmd, unsigned long arg);
 #else
+static inline int rsm_test_init(void)
+{
+	return 0;
+}
+
+static inline void rsm_test_exit(void)
+{
+}
+
 static inline void rsm_test_mmap_delay(void)
 {
 }

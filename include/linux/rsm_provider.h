@@ -31,15 +31,27 @@ struct rsm_provider_ops {
 };
 
 /**
+ * enum rsm_controller_caps - what a controller can do
+ * @RSM_CAP_MAP: imports can be mapped
+ * @RSM_CAP_LOCK: segments may have RSM_EXPORT_LOCK_OPS
+ */
+enum rsm_controller_caps {
+	RSM_CAP_MAP = 1 << 0,
+	RSM_CAP_LOCK = 1 << 1,
+};
+
+/**
  * struct rsm_controller - a controller, as its provider registers it
  * @name: unique name, as "loopback" or "rdma0"
  * @ops: operations of its provider
+ * @caps: any of enum rsm_controller_caps
  * @local_node: node id of this machine on the controller
  * @id: filled in by rsm_controller_register(), never used again for another
  */
 struct rsm_controller {
 	const char *name;
 	const struct rsm_provider_ops *ops;
+	u32 caps;
 	u32 local_node;
 	u32 id;
 };
