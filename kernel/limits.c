@@ -13,12 +13,12 @@
 static unsigned int max_segments = 65535;
 module_param(max_segments, uint, 0644);
 MODULE_PARM_DESC(max_segments,
-		 "exports and imports of the whole node, a sixteenth of them for CAP_SYS_RESOURCE only (default 65535)");
+		 "exports, imports and tickets of the whole node, a sixteenth of them for CAP_SYS_RESOURCE only (default 65535)");
 
 static unsigned int max_user_segments;
 module_param(max_user_segments, uint, 0644);
 MODULE_PARM_DESC(max_user_segments,
-		 "exports and imports of one user without CAP_SYS_RESOURCE (default 0: a quarter of max_segments)");
+		 "exports, imports and tickets of one user without CAP_SYS_RESOURCE (default 0: a quarter of max_segments)");
 
 static unsigned int max_exported_memory = 50;
 module_param(max_exported_memory, uint, 0644);
