@@ -11,7 +11,7 @@
  * one no longer, gives RSMERR_BAD_SEG_HNDL or RSMERR_BAD_CTLR_HNDL.
  *
  * After fork() the child may use import handles. Exports belong to the process
- * that made them: to the child they give RSMERR_NOT_CREATOR.
+ * that made them: to a child, what changes them gives RSMERR_NOT_CREATOR.
  */
 #ifndef _RSMAPI_H
 #define _RSMAPI_H
@@ -138,7 +138,8 @@ int rsm_get_segmentid_range(const char *appid, rsm_memseg_id_t *baseid,
  *
  * @flags: RSM_ALLOW_REBIND to allow rsm_memseg_export_rebind();
  * RSM_CREATE_SEG_DONTWAIT not to wait for resources of the controller;
- * RSM_LOCK_OPS to use the segment for lock operations; others are ignored.
+ * RSM_LOCK_OPS to allow the locks and atomic operations of <rsm_ext.h>; others
+ * are ignored.
  *
  * The segment ends with rsm_memseg_export_destroy() and when the process
  * exits or calls exec.
@@ -152,6 +153,7 @@ int rsm_get_segmentid_range(const char *appid, rsm_memseg_id_t *baseid,
  * RSMERR_INSUFFICIENT_RESOURCES: descriptors, segments
  * RSMERR_CTLR_NOT_PRESENT: the controller is gone.
  * RSMERR_PERM_DENIED: the memory is not writable.
+ * RSMERR_LOCKS_NOT_SUPPORTED: RSM_LOCK_OPS with a controller that has none
  * RSMERR_INTERRUPTED: by a signal; nothing was done.
  */
 int rsm_memseg_export_create(rsmapi_controller_handle_t controller,
@@ -261,7 +263,7 @@ int rsm_memseg_import_connect(rsmapi_controller_handle_t controller,
 			      rsm_memseg_import_handle_t *im_memseg);
 
 /*
- * End a connection.
+ * End a connection. A mapping that a get or put made is removed.
  *
  * RSMERR_BAD_SEG_HNDL
  * RSMERR_SEG_STILL_MAPPED: rsm_memseg_import_unmap() comes first.
@@ -282,7 +284,7 @@ int rsm_memseg_import_disconnect(rsm_memseg_import_handle_t im_memseg);
  *
  * RSMERR_BAD_SEG_HNDL
  * RSMERR_BAD_ADDR: @address is NULL.
- * RSMERR_SEG_ALREADY_MAPPED
+ * RSMERR_SEG_ALREADY_MAPPED: also by a get or put
  * RSMERR_BAD_PERMS: @perm
  * RSMERR_BAD_LENGTH: 0, or not within the segment
  * RSMERR_BAD_MEM_ALIGNMENT: @offset, or *@address with RSM_MAP_FIXED
@@ -307,14 +309,16 @@ int rsm_memseg_import_unmap(rsm_memseg_import_handle_t im_memseg);
  * access, or @length bytes. @offset, in bytes, is one within the segment and a
  * multiple of the element's size, as is @datap.
  *
- * A connection that is not mapped is mapped as a whole. In implicit mode, the
- * default, rsm_memseg_import_init_barrier() comes first, and the result tells
- * if all data was transferred.
+ * A connection that is not mapped is mapped as a whole. Where that cannot be,
+ * as with one that may only write, the kernel copies, and single accesses may
+ * be of any size. In implicit mode, the default,
+ * rsm_memseg_import_init_barrier() comes first, and the result tells if all
+ * data was transferred.
  *
  * RSMERR_BAD_SEG_HNDL
  * RSMERR_BAD_ADDR: the data pointer is NULL.
  * RSMERR_BAD_MEM_ALIGNMENT: @datap or @offset
- * RSMERR_PERM_DENIED: connected without RSM_PERM_READ
+ * RSMERR_PERM_DENIED: connected, or mapped, without RSM_PERM_READ
  * RSMERR_BAD_OFFSET: not within the segment, or what of it is mapped
  * RSMERR_BAD_LENGTH: the size overflows.
  * RSMERR_BARRIER_UNINITIALIZED
@@ -350,9 +354,13 @@ int rsm_memseg_import_put(rsm_memseg_import_handle_t im_memseg, off_t offset,
  * RSM_MAX_SGIOREQS. On failure io_residual_count tells how many were not
  * completed. With RSM_IMPLICIT_SIGPOST in flags a signal is posted at the end.
  *
+ * No barrier is needed.
+ *
  * RSMERR_BAD_SGIO: @sg_io is NULL, or malformed.
  * RSMERR_BAD_SEG_HNDL: remote_handle
- * and those of the functions above
+ * RSMERR_BAD_LOCALMEM_HNDL
+ * RSMERR_BAD_LENGTH: also if not within the local memory
+ * and those of the functions above, and of rsm_intr_signal_post()
  */
 int rsm_memseg_import_getv(rsm_scat_gath_t *sg_io);
 int rsm_memseg_import_putv(rsm_scat_gath_t *sg_io);
@@ -418,6 +426,7 @@ int rsm_memseg_import_get_mode(rsm_memseg_import_handle_t im_memseg,
  * RSMERR_BAD_CTLR_HNDL
  * RSMERR_BAD_LOCALMEM_HNDL: @handle, or what it points to, is NULL or none.
  * RSMERR_BAD_LENGTH: 0
+ * RSMERR_INSUFFICIENT_MEM
  */
 int rsm_create_localmemory_handle(rsmapi_controller_handle_t controller,
 				  rsm_localmemory_handle_t *handle,
@@ -466,6 +475,7 @@ int rsm_intr_signal_wait_pollfd(struct pollfd fds[], nfds_t nfds, int timeout,
  *
  * RSMERR_BAD_SEG_HNDL
  * RSMERR_BAD_ADDR: @pollfd is NULL.
+ * RSMERR_INSUFFICIENT_MEM
  */
 int rsm_memseg_get_pollfd(void *memseg, struct pollfd *pollfd);
 int rsm_memseg_release_pollfd(void *memseg);

@@ -11,32 +11,26 @@
  */
 #include "internal.h"
 
-/* Find the connection of a barrier and hold it. */
-static int hold(const rsmapi_barrier_t *barrier, struct rsm_handle **out)
+/* Find the connection of a barrier and share it. */
+static int share(const rsmapi_barrier_t *barrier, struct rsm_handle **out)
 {
 	if (!barrier)
 		return RSMERR_BAD_BARRIER_PTR;
 	if (!barrier->seg)
 		return RSMERR_BARRIER_UNINITIALIZED;
-	*out = rsm_handle_hold(barrier->seg, RSM_HANDLE_IMPORT);
+	*out = rsm_handle_share(barrier->seg, RSM_HANDLE_IMPORT);
 	return *out ? RSM_SUCCESS : RSMERR_BAD_SEG_HNDL;
 }
 
-static int hold_open(const rsmapi_barrier_t *barrier, struct rsm_handle **out)
+static int share_open(const rsmapi_barrier_t *barrier, struct rsm_handle **out)
 {
-	int ret = hold(barrier, out);
+	int ret = share(barrier, out);
 
 	if (!ret && barrier->privdata != barrier) {
-		rsm_handle_release(*out);
+		rsm_handle_unshare(*out);
 		ret = RSMERR_BARRIER_NOT_OPENED;
 	}
 	return ret;
-}
-
-/* Loads and stores before come first to everybody, to the exporter as well. */
-static void fence(void)
-{
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 int rsm_memseg_import_init_barrier(rsm_memseg_import_handle_t im_memseg,
@@ -52,6 +46,7 @@ int rsm_memseg_import_init_barrier(rsm_memseg_import_handle_t im_memseg,
 	if (barrier) {
 		*barrier = (rsmapi_barrier_t){ .seg = im_memseg };
 		handle->import.barrier = barrier;
+		rsm_import_update(handle);
 	}
 	rsm_handle_release(handle);
 	return barrier ? RSM_SUCCESS : RSMERR_BAD_BARRIER_PTR;
@@ -62,12 +57,12 @@ int rsm_memseg_import_open_barrier(rsmapi_barrier_t *barrier)
 	struct rsm_handle *handle;
 	int ret;
 
-	ret = hold(barrier, &handle);
+	ret = share(barrier, &handle);
 	if (ret)
 		return ret;
 	barrier->privdata = barrier;
-	rsm_handle_release(handle);
-	fence();
+	rsm_handle_unshare(handle);
+	rsm_fence();
 	return RSM_SUCCESS;
 }
 
@@ -76,43 +71,47 @@ int rsm_memseg_import_order_barrier(rsmapi_barrier_t *barrier)
 	struct rsm_handle *handle;
 	int ret;
 
-	ret = hold_open(barrier, &handle);
+	ret = share_open(barrier, &handle);
 	if (ret)
 		return ret;
-	rsm_handle_release(handle);
-	fence();
+	rsm_handle_unshare(handle);
+	rsm_fence();
 	return RSM_SUCCESS;
 }
 
 int rsm_memseg_import_close_barrier(rsmapi_barrier_t *barrier)
 {
 	struct rsm_handle *handle;
-	__u32 state;
+	bool live;
 	int ret;
 
-	ret = hold_open(barrier, &handle);
+	ret = share_open(barrier, &handle);
 	if (ret)
 		return ret;
-	fence();
-	state = __atomic_load_n(&handle->import.status->state,
-				__ATOMIC_ACQUIRE);
+	rsm_fence();
+	live = rsm_is_live(handle->seg.status);
 	barrier->privdata = NULL;
-	rsm_handle_release(handle);
-	return state == RSM_STATE_LIVE ? RSM_SUCCESS : RSMERR_CONN_ABORTED;
+	rsm_handle_unshare(handle);
+	return live ? RSM_SUCCESS : RSMERR_CONN_ABORTED;
 }
 
 int rsm_memseg_import_destroy_barrier(rsmapi_barrier_t *barrier)
 {
 	struct rsm_handle *handle;
-	int ret;
+	int ret = RSMERR_BAD_SEG_HNDL;
 
-	ret = hold(barrier, &handle);
-	if (ret == RSM_SUCCESS) {
+	if (!barrier)
+		return RSMERR_BAD_BARRIER_PTR;
+	if (!barrier->seg)
+		return RSMERR_BARRIER_UNINITIALIZED;
+	handle = rsm_handle_hold(barrier->seg, RSM_HANDLE_IMPORT);
+	if (handle) {
 		if (handle->import.barrier == barrier)
 			handle->import.barrier = NULL;
+		rsm_import_update(handle);
 		rsm_handle_release(handle);
+		ret = RSM_SUCCESS;
 	}
-	if (barrier)
-		*barrier = (rsmapi_barrier_t){ .seg = NULL };
+	*barrier = (rsmapi_barrier_t){ .seg = NULL };
 	return ret;
 }

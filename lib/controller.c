@@ -15,13 +15,10 @@
 #endif
 
 /*
- * Controllers that have a handle. The lock is taken before that of a handle
- * and for changes of any controller's refs.
+ * Controllers that have a handle. rsm_controllers_lock is taken before the lock
+ * of a handle and for changes of any controller's refs.
  */
-static struct {
-	pthread_mutex_t lock;
-	struct rsm_handle *head;
-} controllers = { .lock = PTHREAD_MUTEX_INITIALIZER };
+static struct rsm_handle *controllers;
 
 /*
  * Write the name as the kernel knows it: a kind in lower case and a number
@@ -60,38 +57,51 @@ static int query(struct rsm_controller_info *info)
 
 static struct rsm_handle *find(const char *name)
 {
-	struct rsm_handle *handle = controllers.head;
+	struct rsm_handle *handle = controllers;
 
 	while (handle && strcmp(handle->ctlr.info.name, name))
 		handle = handle->ctlr.next;
 	return handle;
 }
 
-/* Make the handle of a controller that has none. */
-static int add(struct rsm_controller_info *info, struct rsm_handle **out)
+/* Make the handle of a controller that has none. NULL: out of memory */
+static struct rsm_handle *add(const struct rsm_controller_info *info)
 {
-	struct rsm_handle *handle;
-	int ret;
+	struct rsm_handle *handle = rsm_handle_new(RSM_HANDLE_CONTROLLER);
 
-	ret = query(info);
-	if (ret)
-		return ret;
-	handle = rsm_handle_new(RSM_HANDLE_CONTROLLER);
 	if (!handle)
-		return RSMERR_INSUFFICIENT_MEM;
+		return NULL;
 	handle->ctlr.refs = 0;
 	handle->ctlr.info = *info;
-	handle->ctlr.next = controllers.head;
-	controllers.head = handle;
+	handle->ctlr.next = controllers;
+	controllers = handle;
 	rsm_handle_release(handle);
-	*out = handle;
-	return RSM_SUCCESS;
+	return handle;
+}
+
+/* Get a controller; if @known is not set, one that has a handle. */
+static int get(const struct rsm_controller_info *info, bool known,
+	       rsmapi_controller_handle_t *controller)
+{
+	int ret = known ? RSMERR_INSUFFICIENT_MEM : RSMERR_CTLR_NOT_PRESENT;
+	struct rsm_handle *handle;
+
+	pthread_mutex_lock(&rsm_controllers_lock);
+	handle = find(info->name);
+	if (!handle && known)
+		handle = add(info);
+	if (handle) {
+		handle->ctlr.refs++;
+		*controller = (rsmapi_controller_handle_t)handle->value;
+		ret = RSM_SUCCESS;
+	}
+	pthread_mutex_unlock(&rsm_controllers_lock);
+	return ret;
 }
 
 int rsm_get_controller(char *name, rsmapi_controller_handle_t *controller)
 {
 	struct rsm_controller_info info = { .size = sizeof(info) };
-	struct rsm_handle *handle;
 	int ret;
 
 	if (!controller)
@@ -99,22 +109,16 @@ int rsm_get_controller(char *name, rsmapi_controller_handle_t *controller)
 	ret = normalize_name(name ? name : "loopback", info.name);
 	if (ret)
 		return ret;
-
-	pthread_mutex_lock(&controllers.lock);
-	handle = find(info.name);
-	if (!handle)
-		ret = add(&info, &handle);
-	if (!ret) {
-		handle->ctlr.refs++;
-		*controller = (rsmapi_controller_handle_t)handle->value;
-	}
-	pthread_mutex_unlock(&controllers.lock);
-	return ret;
+	if (!get(&info, false, controller))
+		return RSM_SUCCESS;
+	/* Without the lock: the first one may have to load the module. */
+	ret = query(&info);
+	return ret ? ret : get(&info, true, controller);
 }
 
 static void remove_controller(struct rsm_handle *handle)
 {
-	struct rsm_handle **link = &controllers.head;
+	struct rsm_handle **link = &controllers;
 
 	while (*link != handle)
 		link = &(*link)->ctlr.next;
@@ -126,7 +130,7 @@ int rsm_release_controller(rsmapi_controller_handle_t controller)
 {
 	struct rsm_handle *handle;
 
-	pthread_mutex_lock(&controllers.lock);
+	pthread_mutex_lock(&rsm_controllers_lock);
 	handle = rsm_handle_hold(controller, RSM_HANDLE_CONTROLLER);
 	if (handle) {
 		if (--handle->ctlr.refs)
@@ -134,7 +138,7 @@ int rsm_release_controller(rsmapi_controller_handle_t controller)
 		else
 			remove_controller(handle);
 	}
-	pthread_mutex_unlock(&controllers.lock);
+	pthread_mutex_unlock(&rsm_controllers_lock);
 	return handle ? RSM_SUCCESS : RSMERR_BAD_CTLR_HNDL;
 }
 
@@ -144,11 +148,11 @@ int rsm_ctlr_info(rsmapi_controller_handle_t controller,
 {
 	struct rsm_handle *handle;
 
-	handle = rsm_handle_hold(controller, RSM_HANDLE_CONTROLLER);
+	handle = rsm_handle_share(controller, RSM_HANDLE_CONTROLLER);
 	if (!handle)
 		return RSMERR_BAD_CTLR_HNDL;
 	*info = handle->ctlr.info;
-	rsm_handle_release(handle);
+	rsm_handle_unshare(handle);
 	return RSM_SUCCESS;
 }
 
@@ -181,6 +185,7 @@ int rsm_get_interconnect_topology(rsm_topology_t **topology)
 		.size = sizeof(info),
 		.name = "loopback",
 	};
+	int saved_errno = errno;
 	rsm_topology_t *topo;
 	int ret;
 
@@ -191,6 +196,7 @@ int rsm_get_interconnect_topology(rsm_topology_t **topology)
 	if (ret)
 		return ret;
 	topo = calloc(1, sizeof(*topo));
+	errno = saved_errno;
 	if (!topo)
 		return RSMERR_INSUFFICIENT_MEM;
 	topo->topology_hdr.local_nodeid = info.out_node;

@@ -5,54 +5,121 @@
  * A handle is a number in the guise of a pointer: which slot of a table, and
  * how many handles the slot has stood for. The table grows and is never freed,
  * so that a handle that has ended, was made up, or is of another kind is told
- * from a valid one without following it. Whoever works on a handle holds the
- * lock of its slot; the end of the handle waits for that.
+ * from a valid one without following it.
+ *
+ * Who works on a handle does one of three things with its slot:
+ *
+ *  - has it alone (hold): what changes the handle, or ends it. Takes the
+ *    slot's lock, closes it to those who share, and waits for them to go.
+ *  - shares it: what uses the handle for a short while. That is an addition to
+ *    a counter, unless the slot is closed; then it waits for the lock.
+ *  - waits (enter): what may take for ever, and so must not be waited for.
+ *    The handle can change and end meanwhile, but the descriptor's number is
+ *    not used for something else: who ends the handle sees to it that the
+ *    waiters come back, and waits for that.
+ *
+ * No thread waits for a slot while it shares or has another one. The lock of
+ * the list of controllers comes before that of a slot.
+ *
+ * A child after fork() has copies of the slots. Those who worked on them in
+ * other threads, and may have waited for ever, do not exist there: all slots
+ * are free to use. So what is changed of a handle is changed in an order in
+ * which it can be used at any time.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "internal.h"
 
-/* Low bits of a handle: the slot's number, from 1. */
-#define SLOT_BITS 20
-#define SLOT_MASK (((uintptr_t)1 << SLOT_BITS) - 1)
+struct rsm_handle *rsm_handle_chunks[RSM_CHUNKS];
 
-#define CHUNK_SLOTS 256
-#define CHUNKS ((SLOT_MASK + 1) / CHUNK_SLOTS)
+/* Of fewer bits, handles would be used again before long. */
+static_assert(sizeof(uintptr_t) == 8, "handles have 64 bits");
 
+/* This, and changes of rsm_handle_chunks, are protected by rsm_table_lock. */
 static struct {
-	/* protects all but reading chunks[] */
-	pthread_mutex_t lock;
-	/* written once, with release semantics */
-	struct rsm_handle *chunks[CHUNKS];
 	size_t nr_chunks;
 	struct rsm_handle *free;
-} table = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} table;
+
+/* For a child; its locks are none of those that the kernel knows of there. */
+void rsm_handle_forget_threads(void)
+{
+	struct rsm_handle *handle;
+	size_t i;
+
+	for (i = 0; i < table.nr_chunks * RSM_CHUNK_SLOTS; i++) {
+		handle = &rsm_handle_chunks[i / RSM_CHUNK_SLOTS]
+					   [i % RSM_CHUNK_SLOTS];
+		pthread_mutex_init(&handle->lock, NULL);
+		handle->users = 0;
+		handle->waiters = 0;
+		rsm_locks_free(&handle->seg);
+		if (handle->kind == RSM_HANDLE_IMPORT)
+			rsm_import_update(handle);
+	}
+}
+
+static struct rsm_handle *alloc_chunk(void)
+{
+	size_t size = RSM_CHUNK_SLOTS * sizeof(struct rsm_handle);
+	int saved_errno = errno;
+	struct rsm_handle *chunk;
+
+	chunk = aligned_alloc(alignof(struct rsm_handle), size);
+	errno = saved_errno;
+	if (chunk)
+		memset(chunk, 0, size);
+	return chunk;
+}
 
 /* Make a chunk of free slots; the first handle of slot n is 1 << BITS | n. */
 static void table_grow(void)
 {
 	struct rsm_handle *chunk;
-	int saved_errno = errno;
 	size_t i;
 
-	/* The number SLOT_MASK + 1, the last of the last chunk, has no bits. */
-	if (table.nr_chunks == CHUNKS - 1)
+	if (table.nr_chunks == RSM_CHUNKS)
 		return;
-	chunk = calloc(CHUNK_SLOTS, sizeof(*chunk));
-	errno = saved_errno;
+	chunk = alloc_chunk();
 	if (!chunk)
 		return;
-	for (i = CHUNK_SLOTS; i-- > 0;) {
+	for (i = RSM_CHUNK_SLOTS; i-- > 0;) {
 		pthread_mutex_init(&chunk[i].lock, NULL);
-		chunk[i].value = (uintptr_t)1 << SLOT_BITS |
-				 (table.nr_chunks * CHUNK_SLOTS + i + 1);
+		chunk[i].value = (uintptr_t)1 << RSM_SLOT_BITS |
+				 (table.nr_chunks * RSM_CHUNK_SLOTS + i);
 		chunk[i].next_free = table.free;
 		table.free = &chunk[i];
 	}
-	/* pairs with the load in rsm_handle_hold() */
-	__atomic_store_n(&table.chunks[table.nr_chunks++], chunk,
+	/* pairs with the load in rsm_handle_slot() */
+	__atomic_store_n(&rsm_handle_chunks[table.nr_chunks], chunk,
 			 __ATOMIC_RELEASE);
+	table.nr_chunks++;
+}
+
+/* Close a counter to newcomers and wait for those who are counted. */
+static void drain(int32_t *count)
+{
+	int32_t seen = __atomic_add_fetch(count, RSM_HANDLE_CLOSED,
+					  __ATOMIC_ACQUIRE);
+
+	while (seen != RSM_HANDLE_CLOSED) {
+		rsm_futex_wait((uint32_t *)count, seen, RSM_WAIT_FOREVER);
+		seen = __atomic_load_n(count, __ATOMIC_ACQUIRE);
+	}
+}
+
+static void open_to_others(int32_t *count)
+{
+	__atomic_sub_fetch(count, RSM_HANDLE_CLOSED, __ATOMIC_RELEASE);
+}
+
+/* One of those that drain() waits for has gone. */
+void rsm_handle_wake(int32_t *count)
+{
+	rsm_futex_wake((uint32_t *)count);
 }
 
 /* Make a handle and hold it. NULL: out of memory */
@@ -60,57 +127,142 @@ struct rsm_handle *rsm_handle_new(enum rsm_handle_kind kind)
 {
 	struct rsm_handle *handle;
 
-	pthread_mutex_lock(&table.lock);
+	if (!rsm_fork_prepare())
+		return NULL;
+	pthread_mutex_lock(&rsm_table_lock);
 	if (!table.free)
 		table_grow();
 	handle = table.free;
 	if (handle)
 		table.free = handle->next_free;
-	pthread_mutex_unlock(&table.lock);
+	pthread_mutex_unlock(&rsm_table_lock);
 	if (!handle)
 		return NULL;
 
 	pthread_mutex_lock(&handle->lock);
-	handle->kind = kind;
+	drain(&handle->users);
+	__atomic_store_n(&handle->kind, kind, __ATOMIC_RELAXED);
 	return handle;
 }
 
-/* Hold a handle. NULL: not a valid handle of this kind */
-struct rsm_handle *rsm_handle_hold(const void *value, enum rsm_handle_kind kind)
+/* Not to be waited for: what is done with the slot may take its time. */
+static bool is_hopeless(const struct rsm_handle *handle, const void *value,
+			enum rsm_handle_kind kinds)
 {
-	size_t slot = ((uintptr_t)value & SLOT_MASK) - 1;
-	struct rsm_handle *chunk;
-	struct rsm_handle *handle;
+	return rsm_handle_ended(handle, value) ||
+	       !(__atomic_load_n(&handle->kind, __ATOMIC_RELAXED) & kinds);
+}
 
-	if (slot >= SLOT_MASK)
-		return NULL;
-	chunk = __atomic_load_n(&table.chunks[slot / CHUNK_SLOTS],
-				__ATOMIC_ACQUIRE);
-	if (!chunk)
-		return NULL;
+/* Have a handle alone. NULL: not a valid handle of these kinds */
+struct rsm_handle *rsm_handle_hold(const void *value,
+				   enum rsm_handle_kind kinds)
+{
+	struct rsm_handle *handle = rsm_handle_slot(value);
 
-	handle = &chunk[slot % CHUNK_SLOTS];
+	if (!handle || is_hopeless(handle, value, kinds))
+		return NULL;
 	pthread_mutex_lock(&handle->lock);
-	if (handle->value == (uintptr_t)value && handle->kind == kind)
-		return handle;
-	pthread_mutex_unlock(&handle->lock);
-	return NULL;
+	/* Before others are shut out: they may have the right to it. */
+	if (!rsm_handle_is(handle, value, kinds)) {
+		pthread_mutex_unlock(&handle->lock);
+		return NULL;
+	}
+	drain(&handle->users);
+	return handle;
 }
 
 void rsm_handle_release(struct rsm_handle *handle)
 {
+	open_to_others(&handle->users);
 	pthread_mutex_unlock(&handle->lock);
 }
 
-/* End a handle that is held. */
+/* From now on share a handle that is held. */
+void rsm_handle_downgrade(struct rsm_handle *handle)
+{
+	__atomic_add_fetch(&handle->users, 1, __ATOMIC_RELAXED);
+	rsm_handle_release(handle);
+}
+
+/* Share a handle that seems to be invalid, or is held. */
+struct rsm_handle *rsm_handle_share_slowly(struct rsm_handle *handle,
+					   const void *value,
+					   enum rsm_handle_kind kinds)
+{
+	struct rsm_handle *ret;
+
+	if (is_hopeless(handle, value, kinds))
+		return NULL;
+	pthread_mutex_lock(&handle->lock);
+	ret = rsm_handle_try_share(handle, value, kinds);
+	pthread_mutex_unlock(&handle->lock);
+	return ret;
+}
+
+/* Wait with a segment's handle. NULL: not a valid one */
+struct rsm_handle *rsm_handle_enter(const void *value)
+{
+	struct rsm_handle *handle = rsm_handle_share(value, RSM_HANDLE_SEGMENT);
+
+	if (!handle)
+		return NULL;
+	__atomic_add_fetch(&handle->waiters, 1, __ATOMIC_RELAXED);
+	rsm_handle_unshare(handle);
+	return handle;
+}
+
+/*
+ * Return to the caller with @ret. When the handle has ended that is what
+ * failed, however it showed.
+ */
+int rsm_handle_leave(struct rsm_handle *handle, const void *value, int ret)
+{
+	bool ended = rsm_handle_ended(handle, value);
+
+	if (__atomic_sub_fetch(&handle->waiters, 1, __ATOMIC_RELEASE) < 0)
+		rsm_handle_wake(&handle->waiters);
+	return ret && ended ? RSMERR_BAD_SEG_HNDL : ret;
+}
+
+/* @value is no handle, or not any more. */
+bool rsm_handle_ended(const struct rsm_handle *handle, const void *value)
+{
+	return __atomic_load_n(&handle->value, __ATOMIC_ACQUIRE) !=
+	       (uintptr_t)value;
+}
+
+/* For who holds an ended handle: there can be no more than now. */
+bool rsm_handle_has_waiters(const struct rsm_handle *handle)
+{
+	return __atomic_load_n(&handle->waiters, __ATOMIC_ACQUIRE);
+}
+
+void rsm_handle_drain_waiters(struct rsm_handle *handle)
+{
+	drain(&handle->waiters);
+	open_to_others(&handle->waiters);
+}
+
+/* End a handle that is held, and go on holding the slot. */
+void rsm_handle_end(struct rsm_handle *handle)
+{
+	__atomic_store_n(&handle->kind, RSM_HANDLE_FREE, __ATOMIC_RELAXED);
+	handle->ready = RSM_PERM_NONE;
+	/* pairs with the load in rsm_handle_ended() */
+	__atomic_store_n(&handle->value,
+			 handle->value + ((uintptr_t)1 << RSM_SLOT_BITS),
+			 __ATOMIC_RELEASE);
+}
+
+/* Give a slot back that is held; ends the handle if that was not done. */
 void rsm_handle_free(struct rsm_handle *handle)
 {
-	handle->kind = RSM_HANDLE_FREE;
-	handle->value += (uintptr_t)1 << SLOT_BITS;
-	pthread_mutex_unlock(&handle->lock);
+	if (handle->kind != RSM_HANDLE_FREE)
+		rsm_handle_end(handle);
+	rsm_handle_release(handle);
 
-	pthread_mutex_lock(&table.lock);
+	pthread_mutex_lock(&rsm_table_lock);
 	handle->next_free = table.free;
 	table.free = handle;
-	pthread_mutex_unlock(&table.lock);
+	pthread_mutex_unlock(&rsm_table_lock);
 }

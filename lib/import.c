@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "internal.h"
 
@@ -9,28 +8,70 @@ static struct rsm_handle *hold(rsm_memseg_import_handle_t im_memseg)
 	return rsm_handle_hold(im_memseg, RSM_HANDLE_IMPORT);
 }
 
-/* Connect, and map the status page. */
-static int connect_import(struct rsm_import *import,
+/* To be called after any change of what it looks at. */
+void rsm_import_update(struct rsm_handle *handle)
+{
+	const struct rsm_import *import = &handle->import;
+	bool ready = import->mapped &&
+		     (import->barrier ||
+		      import->mode == RSM_BARRIER_MODE_EXPLICIT);
+
+	handle->ready = ready ? import->rights : RSM_PERM_NONE;
+}
+
+static void remove_mapping(struct rsm_handle *handle)
+{
+	struct rsm_import *import = &handle->import;
+	uint64_t span = import->span;
+
+	/* First, as a child may be forked meanwhile, and is to believe it. */
+	__atomic_store_n(&import->mapped, false, __ATOMIC_SEQ_CST);
+	import->implicit = false;
+	import->first = 0;
+	import->span = import->length;
+	import->rights = import->granted;
+	rsm_import_update(handle);
+	munmap(import->map, span);
+}
+
+/* Make @handle that of a new import. */
+static int open_import(struct rsm_handle *handle, int fd, uint64_t length,
+		       rsm_permission_t granted, __u32 flags)
+{
+	handle->import = (struct rsm_import){
+		.mode = RSM_BARRIER_MODE_IMPLICIT,
+		.flags = flags,
+		.length = length,
+		.granted = granted,
+		.span = length,
+		.rights = granted,
+	};
+	return rsm_segment_open(&handle->seg, fd);
+}
+
+/* Give the caller a new handle if @ret says that it was opened. */
+static int hand_out(struct rsm_handle *handle, int ret,
+		    rsm_memseg_import_handle_t *im_memseg)
+{
+	if (ret) {
+		rsm_handle_free(handle);
+		return ret;
+	}
+	*im_memseg = (rsm_memseg_import_handle_t)handle->value;
+	rsm_handle_release(handle);
+	return RSM_SUCCESS;
+}
+
+static int connect_import(struct rsm_handle *handle,
 			  struct rsm_import_connect *cmd)
 {
-	void *status = NULL;
-
 	int ret = rsm_control(RSM_IMPORT_CONNECT, cmd, &cmd->out_error,
 			      RSMERR_INSUFFICIENT_RESOURCES);
+
 	if (ret)
 		return ret;
-	if (rsm_mmap(&status, rsm_page_size(), PROT_READ, MAP_SHARED,
-		     cmd->out_fd, RSM_STATUS_OFFSET)) {
-		close(cmd->out_fd);
-		return RSMERR_INSUFFICIENT_MEM;
-	}
-	*import = (struct rsm_import){
-		.fd = cmd->out_fd,
-		.mode = RSM_BARRIER_MODE_IMPLICIT,
-		.length = cmd->out_length,
-		.status = status,
-	};
-	return RSM_SUCCESS;
+	return open_import(handle, cmd->out_fd, cmd->out_length,
+			   cmd->out_rights, cmd->out_flags);
 }
 
 int rsm_memseg_import_connect(rsmapi_controller_handle_t controller,
@@ -60,28 +101,74 @@ int rsm_memseg_import_connect(rsmapi_controller_handle_t controller,
 		return RSMERR_INSUFFICIENT_MEM;
 
 	cmd.controller = info.out_controller;
-	ret = connect_import(&handle->import, &cmd);
-	if (ret) {
-		rsm_handle_free(handle);
+	return hand_out(handle, connect_import(handle, &cmd), im_memseg);
+}
+
+static int redeem(struct rsm_handle *handle, int ticket, rsm_permission_t perm)
+{
+	struct rsm_ticket_connect cmd = {
+		.size = sizeof(cmd),
+		.perm = perm,
+		.out_fd = -1,
+	};
+	int ret = rsm_ioctl(ticket, RSM_TICKET_CONNECT, &cmd, &cmd.out_error);
+
+	switch (ret) {
+	case RSM_SUCCESS:
+		break;
+	case RSMERR_BAD_PERMS:
+		return RSMERR_PERM_DENIED;
+	case RSMERR_BAD_SEG_HNDL:
+	case RSMERR_INTERNAL_ERROR:
+		/* a descriptor that is closed, or another driver's */
+		return RSMERR_BAD_ADDR;
+	default:
 		return ret;
 	}
-	*im_memseg = (rsm_memseg_import_handle_t)handle->value;
-	rsm_handle_release(handle);
+	if (cmd.out_fd < 0)
+		return RSMERR_BAD_ADDR;
+	return open_import(handle, cmd.out_fd, cmd.out_length, cmd.out_rights,
+			   cmd.out_flags);
+}
+
+int rsm_memseg_import_redeem(int ticket, rsm_permission_t perm,
+			     rsm_memseg_import_handle_t *im_memseg)
+{
+	struct rsm_handle *handle;
+
+	if (!im_memseg)
+		return RSMERR_BAD_SEG_HNDL;
+	handle = rsm_handle_new(RSM_HANDLE_IMPORT);
+	if (!handle)
+		return RSMERR_INSUFFICIENT_MEM;
+	return hand_out(handle, redeem(handle, ticket, perm), im_memseg);
+}
+
+static int check_disconnect(const struct rsm_handle *handle)
+{
+	if (handle->import.mapped)
+		return RSMERR_SEG_STILL_MAPPED;
+	if (handle->seg.pollfds)
+		return RSMERR_POLLFD_IN_USE;
 	return RSM_SUCCESS;
 }
 
 int rsm_memseg_import_disconnect(rsm_memseg_import_handle_t im_memseg)
 {
 	struct rsm_handle *handle = hold(im_memseg);
+	int ret;
 
 	if (!handle)
 		return RSMERR_BAD_SEG_HNDL;
-	if (handle->import.map_length) {
+	if (handle->import.implicit)
+		remove_mapping(handle);
+	ret = check_disconnect(handle);
+	if (ret) {
 		rsm_handle_release(handle);
-		return RSMERR_SEG_STILL_MAPPED;
+		return ret;
 	}
-	munmap((void *)handle->import.status, rsm_page_size());
-	close(handle->import.fd);
+	rsm_handle_end(handle);
+	rsm_segment_close(handle);
 	rsm_handle_free(handle);
 	return RSM_SUCCESS;
 }
@@ -98,7 +185,7 @@ static int check_map(const struct rsm_import *import, const void *address,
 {
 	size_t page_mask = rsm_page_size() - 1;
 
-	if (import->map_length)
+	if (import->mapped)
 		return RSMERR_SEG_ALREADY_MAPPED;
 	if (perm & ~RSM_PERM_RDWR)
 		return RSMERR_BAD_PERMS;
@@ -123,29 +210,69 @@ static void *usable_hint(void *hint)
 	return (uint64_t)(uintptr_t)hint >> 47 ? NULL : hint;
 }
 
-static int map(struct rsm_import *import, void **address, rsm_attribute_t attr,
+/*
+ * Map, and let get and put go there. The length need not be a multiple of the
+ * page size; the rest of the last page is mapped, too, but not theirs.
+ */
+static int add_mapping(struct rsm_handle *handle, void **address, int flags,
+		       rsm_permission_t perm, off_t offset, size_t length)
+{
+	struct rsm_import *import = &handle->import;
+	int ret = rsm_mmap(address, length, perm_to_prot(perm),
+			   MAP_SHARED | flags, handle->seg.fd, offset);
+
+	if (ret)
+		return ret;
+	import->map = *address;
+	import->first = offset;
+	import->span = length;
+	import->rights = perm;
+	/* Last, for the sake of children as well. */
+	__atomic_store_n(&import->mapped, true, __ATOMIC_RELEASE);
+	rsm_import_update(handle);
+	return RSM_SUCCESS;
+}
+
+static int map(struct rsm_handle *handle, void **address, rsm_attribute_t attr,
 	       rsm_permission_t perm, off_t offset, size_t length)
 {
-	size_t page_mask = rsm_page_size() - 1;
 	int flags = attr & RSM_MAP_FIXED ? MAP_FIXED : 0;
 	void *addr;
 	int ret;
 
 	if (!address)
 		return RSMERR_BAD_ADDR;
-	ret = check_map(import, *address, attr, perm, offset, length);
+	ret = check_map(&handle->import, *address, attr, perm, offset, length);
 	if (ret)
 		return ret;
 	addr = flags ? *address : usable_hint(*address);
-	length = (length + page_mask) & ~page_mask;
-	ret = rsm_mmap(&addr, length, perm_to_prot(perm), MAP_SHARED | flags,
-		       import->fd, offset);
-	if (ret)
-		return ret;
-	import->map = addr;
-	import->map_length = length;
-	*address = addr;
-	return RSM_SUCCESS;
+	ret = add_mapping(handle, &addr, flags, perm, offset, length);
+	if (!ret)
+		*address = addr;
+	return ret;
+}
+
+/*
+ * For get and put: map all of a segment that is held, as far as its rights
+ * go. Where that cannot be, the kernel is to copy; and later as well, unless
+ * it was for a lack of something, or the connection is gone.
+ */
+void rsm_import_map_whole(struct rsm_handle *handle)
+{
+	struct rsm_import *import = &handle->import;
+	void *addr = NULL;
+
+	if (import->mapped)
+		return;
+	switch (add_mapping(handle, &addr, 0, import->granted, 0,
+			    import->length)) {
+	case RSM_SUCCESS:
+		import->implicit = true;
+		break;
+	case RSMERR_BAD_PERMS:
+	case RSMERR_MAP_FAILED:
+		import->unmappable = true;
+	}
 }
 
 int rsm_memseg_import_map(rsm_memseg_import_handle_t im_memseg, void **address,
@@ -157,7 +284,7 @@ int rsm_memseg_import_map(rsm_memseg_import_handle_t im_memseg, void **address,
 
 	if (!handle)
 		return RSMERR_BAD_SEG_HNDL;
-	ret = map(&handle->import, address, attr, perm, offset, length);
+	ret = map(handle, address, attr, perm, offset, length);
 	rsm_handle_release(handle);
 	return ret;
 }
@@ -169,9 +296,8 @@ int rsm_memseg_import_unmap(rsm_memseg_import_handle_t im_memseg)
 
 	if (!handle)
 		return RSMERR_BAD_SEG_HNDL;
-	if (handle->import.map_length) {
-		munmap(handle->import.map, handle->import.map_length);
-		handle->import.map_length = 0;
+	if (handle->import.mapped) {
+		remove_mapping(handle);
 		ret = RSM_SUCCESS;
 	}
 	rsm_handle_release(handle);
@@ -189,6 +315,7 @@ int rsm_memseg_import_set_mode(rsm_memseg_import_handle_t im_memseg,
 	if (mode == RSM_BARRIER_MODE_EXPLICIT ||
 	    mode == RSM_BARRIER_MODE_IMPLICIT) {
 		handle->import.mode = mode;
+		rsm_import_update(handle);
 		ret = RSM_SUCCESS;
 	}
 	rsm_handle_release(handle);
@@ -198,7 +325,8 @@ int rsm_memseg_import_set_mode(rsm_memseg_import_handle_t im_memseg,
 int rsm_memseg_import_get_mode(rsm_memseg_import_handle_t im_memseg,
 			       rsm_barrier_mode_t *mode)
 {
-	struct rsm_handle *handle = hold(im_memseg);
+	struct rsm_handle *handle = rsm_handle_share(im_memseg,
+						     RSM_HANDLE_IMPORT);
 	int ret = RSMERR_BAD_ADDR;
 
 	if (!handle)
@@ -207,6 +335,6 @@ int rsm_memseg_import_get_mode(rsm_memseg_import_handle_t im_memseg,
 		*mode = handle->import.mode;
 		ret = RSM_SUCCESS;
 	}
-	rsm_handle_release(handle);
+	rsm_handle_unshare(handle);
 	return ret;
 }

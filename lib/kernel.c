@@ -14,7 +14,8 @@
 
 /*
  * Failures of ioctl() without an out_error and of mmap(). EBADF and ENOTTY:
- * the application closed our descriptor.
+ * the descriptor was closed, by the application behind our back, or because
+ * its handle ended while this thread was waiting.
  */
 static const struct {
 	int error;
@@ -24,6 +25,8 @@ static const struct {
 	{ EACCES, RSMERR_PERM_DENIED, RSMERR_BAD_PERMS },
 	{ EAGAIN, RSMERR_INSUFFICIENT_RESOURCES, RSMERR_INSUFFICIENT_RESOURCES },
 	{ EBADF, RSMERR_BAD_SEG_HNDL, RSMERR_BAD_SEG_HNDL },
+	{ ECONNABORTED, RSMERR_CONN_ABORTED, RSMERR_MAP_FAILED },
+	{ EDEADLK, RSMERR_LOCK_HELD, RSMERR_MAP_FAILED },
 	{ EFAULT, RSMERR_BAD_ADDR, RSMERR_MAP_FAILED },
 	{ EINTR, RSMERR_INTERRUPTED, RSMERR_MAP_FAILED },
 	{ EMFILE, RSMERR_INSUFFICIENT_RESOURCES, RSMERR_MAP_FAILED },
@@ -34,6 +37,8 @@ static const struct {
 	{ ENXIO, RSMERR_CTLR_NOT_PRESENT, RSMERR_BAD_LENGTH },
 	{ EOPNOTSUPP, RSMERR_UNSUPPORTED_OPERATION, RSMERR_MAP_FAILED },
 	{ EOVERFLOW, RSMERR_INTERNAL_ERROR, RSMERR_BAD_LENGTH },
+	{ EPERM, RSMERR_PERM_DENIED, RSMERR_MAP_FAILED },
+	{ ETIMEDOUT, RSMERR_TIMEOUT, RSMERR_MAP_FAILED },
 	/* anything else */
 	{ 0, RSMERR_INTERNAL_ERROR, RSMERR_MAP_FAILED },
 };
@@ -52,11 +57,13 @@ size_t rsm_page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
-int rsm_ioctl(int fd, unsigned long nr, void *cmd, const __u32 *out_error)
+int rsm_ioctl(int fd, unsigned long nr, void *cmd, __u32 *out_error)
 {
 	int saved_errno = errno;
 	int ret = RSM_SUCCESS;
 
+	/* It is not always written, and may be left over from another call. */
+	*out_error = 0;
 	if (ioctl(fd, nr, cmd))
 		ret = *out_error ? (int)*out_error :
 				   errors[find_error(errno)].ioctl;
@@ -64,18 +71,39 @@ int rsm_ioctl(int fd, unsigned long nr, void *cmd, const __u32 *out_error)
 	return ret;
 }
 
+/* close() that no cancellation of the thread comes between. */
+void rsm_close(int fd)
+{
+	int saved_errno = errno;
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	close(fd);
+	pthread_setcancelstate(state, NULL);
+	errno = saved_errno;
+}
+
+static int open_control(void)
+{
+	int state;
+	int fd;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	fd = open(RSM_DEV, O_RDWR | O_CLOEXEC);
+	pthread_setcancelstate(state, NULL);
+	return fd;
+}
+
 /* An ioctl of the control node; @open_error if that cannot be opened. */
-int rsm_control(unsigned long nr, void *cmd, const __u32 *out_error,
-		int open_error)
+int rsm_control(unsigned long nr, void *cmd, __u32 *out_error, int open_error)
 {
 	int saved_errno = errno;
 	int ret = open_error;
-	int fd;
+	int fd = open_control();
 
-	fd = open(RSM_DEV, O_RDWR | O_CLOEXEC);
 	if (fd >= 0) {
 		ret = rsm_ioctl(fd, nr, cmd, out_error);
-		close(fd);
+		rsm_close(fd);
 	}
 	errno = saved_errno;
 	return ret;

@@ -19,7 +19,7 @@ extern "C" {
 typedef unsigned char uchar_t;
 typedef unsigned int uint_t;
 typedef unsigned long ulong_t;
-typedef long long offset_t;
+__extension__ typedef long long offset_t;
 #ifndef __daddr_t_defined /* the C library's mark for caddr_t, too */
 typedef char *caddr_t;
 #endif
