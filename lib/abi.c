@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include <linux/rsmctl.h>
-#include <rsmapi.h>
+#include <rsm_ext.h>
 
 #define IS(what, value) static_assert((what) == (value), #what)
 #define AT(type, member, offset) IS(offsetof(type, member), offset)
@@ -100,6 +100,8 @@ IS(RSMERR_COMM_ERR_MAYBE_DELIVERED, 131);
 IS(RSMERR_COMM_ERR_NOT_DELIVERED, 132);
 IS(RSMERR_QUEUE_FENCE_UP, 133);
 IS(RSMERR_QUEUE_FULL, 134);
+IS(RSMERR_LOCK_HELD, 200);
+IS(RSMERR_LOCK_NOT_HELD, 201);
 
 SAME(CTLR_NOT_PRESENT);
 SAME(BAD_SEG_HNDL);
@@ -107,8 +109,10 @@ SAME(SEG_ALREADY_PUBLISHED);
 SAME(SEG_NOT_PUBLISHED);
 SAME(SEG_NOT_PUBLISHED_TO_NODE);
 SAME(NOT_CREATOR);
+SAME(BAD_SGIO);
 SAME(BAD_ADDR);
 SAME(BAD_MEM_ALIGNMENT);
+SAME(BAD_OFFSET);
 SAME(BAD_LENGTH);
 SAME(BAD_ACL);
 SAME(RESERVED_SEGID);
@@ -116,10 +120,15 @@ SAME(SEGID_IN_USE);
 SAME(BAD_PERMS);
 SAME(PERM_DENIED);
 SAME(LOCKS_NOT_SUPPORTED);
+SAME(LOCKS_NOT_ENABLED);
 SAME(REBIND_NOT_ALLOWED);
 SAME(INSUFFICIENT_RESOURCES);
 SAME(INSUFFICIENT_MEM);
+SAME(CONN_ABORTED);
 SAME(INTERRUPTED);
+SAME(TIMEOUT);
+SAME(LOCK_HELD);
+SAME(LOCK_NOT_HELD);
 
 IS(RSM_DRIVER_PRIVATE_ID_BASE, 0);
 IS(RSM_DRIVER_PRIVATE_ID_END, 0xfffff);
@@ -147,6 +156,8 @@ IS(RSM_IMPLICIT_SIGPOST, 0x01);
 IS(RSM_SIGPOST_NO_ACCUMULATE, 0x02);
 IS(RSM_SIG_POST_NO_ACCUMULATE, 0x02);
 IS(RSM_MAX_SGIOREQS, 16);
+IS(RSM_COPY_VEC_MAX, RSM_MAX_SGIOREQS);
+IS(RSM_OWNER_DIED, 0x01);
 IS(RSM_HANDLE_TYPE, 0x01);
 IS(RSM_VA_TYPE, 0x02);
 IS(RSM_CONNECTION_ACTIVE, 3);
@@ -304,3 +315,19 @@ FUNCTION(rsm_intr_signal_wait, int(void *, int));
 FUNCTION(rsm_intr_signal_wait_pollfd, int(struct pollfd[], nfds_t, int, int *));
 FUNCTION(rsm_memseg_get_pollfd, int(void *, struct pollfd *));
 FUNCTION(rsm_memseg_release_pollfd, int(void *));
+
+FUNCTION(rsm_strerror, const char *(int));
+FUNCTION(rsm_strerrorname, const char *(int));
+FUNCTION(rsm_memseg_import_cas64,
+	 int(rsm_memseg_import_handle_t, off_t, uint64_t, uint64_t,
+	     uint64_t *));
+FUNCTION(rsm_memseg_import_add64,
+	 int(rsm_memseg_import_handle_t, off_t, uint64_t, uint64_t *));
+FUNCTION(rsm_memseg_import_swap64,
+	 int(rsm_memseg_import_handle_t, off_t, uint64_t, uint64_t *));
+FUNCTION(rsm_memseg_lock, int(void *, off_t, int, uint_t *));
+FUNCTION(rsm_memseg_unlock, int(void *, off_t));
+FUNCTION(rsm_memseg_export_grant,
+	 int(rsm_memseg_export_handle_t, rsm_permission_t, int *));
+FUNCTION(rsm_memseg_import_redeem,
+	 int(int, rsm_permission_t, rsm_memseg_import_handle_t *));
