@@ -1,88 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rsmctl bench: what an application gets, beside a memfd in the same run.
+ * rsmctl bench: what an application gets, beside what it could use instead, in
+ * the same run.
  *
  * Each repetition measures every row once, so that whatever else the machine
- * does meets all of them alike. The importer is a process of its own.
+ * does meets all of them alike.
  */
 #include <errno.h>
 #include <getopt.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <rsmapi.h>
+#include <rsm_ext.h>
 
+#include "bench.h"
 #include "cmd.h"
 
-#define MAX_REPS 1000
-
-enum row {
-	PIN,
-	MAP_TOUCH,
-	SECOND_TOUCH,
-	MEMFD_TOUCH,
-	REBIND_TOUCH,
-	REBIND_BUSY,
-	NR_ROWS,
+/* What can be asked for by name. */
+static const struct {
+	const char *name;
+	const struct bench_row *rows;
+} tables[] = {
+	{ "map", bench_map_rows },
+	{ "copy", bench_copy_rows },
+	{ "signal", bench_signal_rows },
+	{}
 };
 
-static const char *const row_names[NR_ROWS] = {
-	[PIN] = "export: pin the memory",
-	[MAP_TOUCH] = "import: map and touch each page",
-	[SECOND_TOUCH] = "import: touch each page again",
-	[MEMFD_TOUCH] = "memfd: mmap and touch each page",
-	[REBIND_TOUCH] = "rebind and importer's touch",
-	[REBIND_BUSY] = "the same, importer's mmap lock busy",
+#define MAX_ROWS 64
+
+struct bench_request {
+	const struct bench_row *row;
+	int step;
 };
 
-static const char *const row_keys[NR_ROWS] = {
-	[PIN] = "pin",
-	[MAP_TOUCH] = "map_touch",
-	[SECOND_TOUCH] = "second_touch",
-	[MEMFD_TOUCH] = "memfd_touch",
-	[REBIND_TOUCH] = "rebind_touch",
-	[REBIND_BUSY] = "rebind_touch_busy",
-};
+/* The rows of this run, and what they took. */
+static const struct bench_row *rows[MAX_ROWS];
+static double results[MAX_ROWS][BENCH_MAX_REPS];
+static unsigned int nr_rows;
 
-/**
- * struct bench - a run
- * @size: bytes of the segment
- * @reps: repetitions
- * @json: output for programs
- * @us: results in microseconds
- * @memory: two ranges of @size bytes to export
- * @memfd: populated file of @size bytes
- * @request: pipe of commands for the importer
- * @answer: pipe of its results
- */
-struct bench {
-	size_t size;
-	unsigned int reps;
-	bool json;
-	double us[NR_ROWS][MAX_REPS];
-	char *memory[2];
-	int memfd;
-	int request[2];
-	int answer[2];
-};
-
-static void die(const char *what, int error)
+void bench_die(const char *what, int error)
 {
-	fprintf(stderr, "rsmctl bench: %s failed (RSM error %d, %s)\n", what,
-		error, strerror(errno));
+	fprintf(stderr, "rsmctl bench: %s failed (%s)\n", what,
+		error ? rsm_strerror(error) : strerror(errno));
 	exit(1);
 }
 
-static double now_us(void)
+double bench_now(void)
 {
 	struct timespec ts;
 
@@ -90,175 +62,59 @@ static double now_us(void)
 	return ts.tv_sec * 1e6 + ts.tv_nsec / 1e3;
 }
 
-static void touch(const char *mem, size_t size)
+rsm_memseg_import_handle_t bench_connect(struct bench *bench)
 {
-	size_t page = sysconf(_SC_PAGESIZE), i;
-
-	for (i = 0; i < size; i += page)
-		(void)__atomic_load_n(&mem[i], __ATOMIC_RELAXED);
-}
-
-/* The importer: commands are single letters, answers are microseconds. */
-
-static bool lock_busy;
-
-static void *keep_lock_busy(void *arg)
-{
-	size_t size = 16 << 20;
-	void *mem;
-
-	while (__atomic_load_n(&lock_busy, __ATOMIC_RELAXED)) {
-		mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-		if (mem != MAP_FAILED)
-			munmap(mem, size);
-	}
-	return arg;
-}
-
-static rsm_memseg_import_handle_t connect_import(rsm_memseg_id_t id)
-{
-	rsmapi_controller_handle_t ctl;
 	rsm_memseg_import_handle_t imp;
 	int error;
 
-	error = rsm_get_controller("loopback", &ctl);
-	if (!error)
-		error = rsm_memseg_import_connect(ctl, 0, id, RSM_PERM_RDWR,
-						  &imp);
+	error = rsm_memseg_import_connect(bench->ctl, 0, bench->id,
+					  RSM_PERM_RDWR, &imp);
 	if (error)
-		die("connect", error);
+		bench_die("connect", error);
 	return imp;
 }
 
-static void map_import(rsm_memseg_import_handle_t imp, size_t size, void **mem)
+/* The importer has the tables at the same addresses. */
+static void importer(struct bench *bench)
 {
-	int error = rsm_memseg_import_map(imp, mem, RSM_MAP_NONE, RSM_PERM_RDWR,
-					  0, size);
-
-	if (error)
-		die("map", error);
-}
-
-static void touch_memfd(const struct bench *bench)
-{
-	void *mem = mmap(NULL, bench->size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 bench->memfd, 0);
-
-	if (mem == MAP_FAILED)
-		die("mmap of the memfd", 0);
-	touch(mem, bench->size);
-	munmap(mem, bench->size);
-}
-
-/* Everything but mapping and touching is kept out of the times. */
-static double importer_step(struct bench *bench, char command, rsm_memseg_id_t id)
-{
-	static rsm_memseg_import_handle_t imp;
-	static void *mem;
-	static pthread_t busy;
-	double start;
-
-	if (command == 'm' && !imp)
-		imp = connect_import(id);
-	else if (command == 'm')
-		rsm_memseg_import_unmap(imp);
-	start = now_us();
-	switch (command) {
-	case 'm':
-		map_import(imp, bench->size, &mem);
-		touch(mem, bench->size);
-		break;
-	case 't':
-		touch(mem, bench->size);
-		break;
-	case 'f':
-		touch_memfd(bench);
-		break;
-	case 'b':
-		lock_busy = true;
-		pthread_create(&busy, NULL, keep_lock_busy, NULL);
-		break;
-	case 'i':
-		__atomic_store_n(&lock_busy, false, __ATOMIC_RELAXED);
-		pthread_join(busy, NULL);
-		break;
-	}
-	return now_us() - start;
-}
-
-static void importer(struct bench *bench, rsm_memseg_id_t id)
-{
+	struct bench_request request;
 	double us;
-	char command;
 
 	close(bench->request[1]);
 	close(bench->answer[0]);
-	while (read(bench->request[0], &command, 1) == 1) {
-		us = importer_step(bench, command, id);
+	while (read(bench->request[0], &request, sizeof(request)) ==
+	       sizeof(request)) {
+		us = request.row->import(bench, request.row, request.step);
 		if (write(bench->answer[1], &us, sizeof(us)) != sizeof(us))
 			break;
 	}
 	_exit(0);
 }
 
-static double ask(struct bench *bench, char command)
+void bench_ask(struct bench *bench, const struct bench_row *row, int step)
+{
+	struct bench_request request = { row, step };
+
+	if (write(bench->request[1], &request, sizeof(request)) !=
+	    sizeof(request))
+		bench_die("the importer", 0);
+}
+
+double bench_answer(struct bench *bench)
 {
 	double us;
 
-	if (write(bench->request[1], &command, 1) != 1 ||
-	    read(bench->answer[0], &us, sizeof(us)) != sizeof(us))
-		die("the importer", 0);
+	if (read(bench->answer[0], &us, sizeof(us)) != sizeof(us))
+		bench_die("the importer", 0);
 	return us;
 }
 
-/* The exporter */
-
-static double pin_once(rsmapi_controller_handle_t ctl, struct bench *bench)
+static double measure(struct bench *bench, const struct bench_row *row)
 {
-	rsm_memseg_export_handle_t seg;
-	double start = now_us(), us;
-	int error;
-
-	error = rsm_memseg_export_create(ctl, &seg, bench->memory[0],
-					 bench->size, 0);
-	us = now_us() - start;
-	if (error == RSMERR_INSUFFICIENT_MEM)
-		fprintf(stderr, "rsmctl bench: is RLIMIT_MEMLOCK below %zu MiB?\n",
-			2 * bench->size >> 20);
-	if (error)
-		die("export", error);
-	rsm_memseg_export_destroy(seg);
-	return us;
-}
-
-static double rebind_touch(struct bench *bench, rsm_memseg_export_handle_t seg)
-{
-	static unsigned int turn;
-	double start = now_us();
-	int error;
-
-	error = rsm_memseg_export_rebind(seg, bench->memory[++turn % 2], 0,
-					 bench->size);
-	if (error)
-		die("rebind", error);
-	ask(bench, 't');
-	return now_us() - start;
-}
-
-static void measure(struct bench *bench, rsmapi_controller_handle_t ctl,
-		    rsm_memseg_export_handle_t seg, unsigned int rep)
-{
-	bench->us[PIN][rep] = pin_once(ctl, bench);
-	bench->us[MAP_TOUCH][rep] = ask(bench, 'm');
-	bench->us[SECOND_TOUCH][rep] = ask(bench, 't');
-	bench->us[MEMFD_TOUCH][rep] = ask(bench, 'f');
-	bench->us[REBIND_TOUCH][rep] = rebind_touch(bench, seg);
-	ask(bench, 'b');
-	bench->us[REBIND_BUSY][rep] = rebind_touch(bench, seg);
-	ask(bench, 'i');
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\rrepetition %u of %u", rep + 1, bench->reps);
+	if (row->run)
+		return row->run(bench, row);
+	bench_ask(bench, row, 0);
+	return bench_answer(bench);
 }
 
 static char *fresh_memory(size_t size)
@@ -266,7 +122,7 @@ static char *fresh_memory(size_t size)
 	char *mem = aligned_alloc(sysconf(_SC_PAGESIZE), size);
 
 	if (!mem)
-		die("malloc", 0);
+		bench_die("malloc", 0);
 	/* 4 KiB pages, as the comparison has them. */
 	madvise(mem, size, MADV_NOHUGEPAGE);
 	/* Or the importer's fork makes the first pin copy every page. */
@@ -279,29 +135,55 @@ static void prepare(struct bench *bench)
 {
 	char *mem;
 
+	bench->exporter = getpid();
 	bench->memory[0] = fresh_memory(bench->size);
 	bench->memory[1] = fresh_memory(bench->size);
 	bench->memfd = memfd_create("rsmctl-bench", MFD_CLOEXEC);
 	if (bench->memfd < 0 || ftruncate(bench->memfd, bench->size))
-		die("memfd", 0);
+		bench_die("memfd", 0);
 	mem = mmap(NULL, bench->size, PROT_READ | PROT_WRITE, MAP_SHARED,
 		   bench->memfd, 0);
 	if (mem == MAP_FAILED)
-		die("mmap of the memfd", 0);
+		bench_die("mmap of the memfd", 0);
 	memset(mem, 1, bench->size);
 	munmap(mem, bench->size);
 	if (pipe(bench->request) || pipe(bench->answer))
-		die("pipe", 0);
+		bench_die("pipe", 0);
+	bench->events[0] = eventfd(0, EFD_CLOEXEC);
+	bench->events[1] = eventfd(0, EFD_CLOEXEC);
 }
 
-static pid_t fork_importer(struct bench *bench, rsm_memseg_id_t id)
+static void export(struct bench *bench)
+{
+	int error;
+
+	error = rsm_get_controller("loopback", &bench->ctl);
+	if (error)
+		bench_die("opening /dev/rsmctl; is the module installed? It",
+			  error);
+	error = rsm_memseg_export_create(bench->ctl, &bench->seg,
+					 bench->memory[0], bench->size,
+					 RSM_ALLOW_REBIND);
+	if (error == RSMERR_INSUFFICIENT_MEM)
+		fprintf(stderr, "rsmctl bench: is RLIMIT_MEMLOCK below %zu MiB?\n",
+			2 * bench->size >> 20);
+	if (!error)
+		error = rsm_memseg_export_publish(bench->seg, &bench->id, NULL,
+						  0);
+	if (error)
+		bench_die("export", error);
+}
+
+static pid_t fork_importer(struct bench *bench)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
-		die("fork", 0);
+		bench_die("fork", 0);
 	if (!pid)
-		importer(bench, id);
+		importer(bench);
+	/* Where only parents may, process_vm_writev() needs this. */
+	prctl(PR_SET_PTRACER, pid);
 	/* Either side is to notice when the other has gone. */
 	close(bench->request[0]);
 	close(bench->answer[1]);
@@ -310,34 +192,28 @@ static pid_t fork_importer(struct bench *bench, rsm_memseg_id_t id)
 
 static void run(struct bench *bench)
 {
-	rsmapi_controller_handle_t ctl;
-	rsm_memseg_export_handle_t seg;
-	rsm_memseg_id_t id = 0;
-	unsigned int rep;
-	int error;
+	unsigned int rep, row;
 	pid_t pid;
 
-	error = rsm_get_controller("loopback", &ctl);
-	if (error)
-		die("opening /dev/rsmctl; is the module installed? It", error);
 	prepare(bench);
-	pin_once(ctl, bench);
-	error = rsm_memseg_export_create(ctl, &seg, bench->memory[0],
-					 bench->size, RSM_ALLOW_REBIND);
-	if (!error)
-		error = rsm_memseg_export_publish(seg, &id, NULL, 0);
-	if (error)
-		die("export", error);
-	pid = fork_importer(bench, id);
-	ask(bench, 'm');
-	for (rep = 0; rep < bench->reps; rep++)
-		measure(bench, ctl, seg, rep);
+	export(bench);
+	pid = fork_importer(bench);
+	/* The first round warms up. */
+	for (row = 0; row < nr_rows; row++)
+		measure(bench, rows[row]);
+	for (rep = 0; rep < bench->reps; rep++) {
+		for (row = 0; row < nr_rows; row++)
+			results[row][rep] = measure(bench, rows[row]);
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, "\rrepetition %u of %u", rep + 1,
+				bench->reps);
+	}
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r%30s\r", "");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	rsm_memseg_export_destroy(seg);
-	rsm_release_controller(ctl);
+	rsm_memseg_export_destroy(bench->seg);
+	rsm_release_controller(bench->ctl);
 }
 
 static int compare(const void *a, const void *b)
@@ -347,44 +223,61 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void report_row(struct bench *bench, enum row row)
+static void report_row(const struct bench *bench, unsigned int row, bool json)
 {
-	double *us = bench->us[row];
+	double *us = results[row];
 
 	qsort(us, bench->reps, sizeof(*us), compare);
-	if (bench->json)
-		printf("%s\"%s\": {\"median\": %.1f, \"min\": %.1f, \"max\": %.1f}",
-		       row ? ", " : "", row_keys[row], us[bench->reps / 2],
+	if (json)
+		printf("%s\"%s\": {\"median\": %.4f, \"min\": %.4f, \"max\": %.4f}",
+		       row ? ", " : "", rows[row]->key, us[bench->reps / 2],
 		       us[0], us[bench->reps - 1]);
 	else
-		printf("%-36s %10.0f %10.0f %10.0f\n", row_names[row],
+		printf("%-36s %12.3f %12.3f %12.3f\n", rows[row]->name,
 		       us[bench->reps / 2], us[0], us[bench->reps - 1]);
 }
 
-static void report(struct bench *bench)
+static void report(const struct bench *bench, bool json)
 {
-	enum row row;
+	unsigned int row;
 
-	if (bench->json)
+	if (json)
 		printf("{\"bytes\": %zu, \"repetitions\": %u, \"microseconds\": {",
 		       bench->size, bench->reps);
 	else
-		printf("%zu MiB, %u repetitions\n%-36s %10s %10s %10s\n",
+		printf("%zu MiB, %u repetitions\n%-36s %12s %12s %12s\n",
 		       bench->size >> 20, bench->reps, "microseconds",
 		       "median", "min", "max");
-	for (row = 0; row < NR_ROWS; row++)
-		report_row(bench, row);
-	if (bench->json)
+	for (row = 0; row < nr_rows; row++)
+		report_row(bench, row, json);
+	if (json)
 		printf("}}\n");
+}
+
+static bool add_rows(const char *table)
+{
+	const struct bench_row *row;
+	bool found = false;
+	size_t i;
+
+	for (i = 0; tables[i].name; i++) {
+		if (table && strcmp(table, tables[i].name))
+			continue;
+		for (row = tables[i].rows; row->name; row++)
+			rows[nr_rows++] = row;
+		found = true;
+	}
+	return found;
 }
 
 static void print_usage(FILE *to)
 {
-	fprintf(to, "usage: rsmctl bench [OPTION]...\n\n"
+	fprintf(to, "usage: rsmctl bench [OPTION]... [map | copy | signal]\n\n"
+		    "Measures one group of operations, or all.\n\n"
 		    "  -s, --size MIB    memory to share, in MiB (default 64)\n"
 		    "  -r, --reps N      repetitions, 1 to %d (default 5)\n"
 		    "  -j, --json        output for programs\n"
-		    "  -h, --help        this text\n", MAX_REPS);
+		    "  -h, --help        this text\n", BENCH_MAX_REPS);
 }
 
 static bool number(const char *text, unsigned long max, unsigned long *out)
@@ -406,9 +299,9 @@ static int bench_main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
-	static struct bench bench = { .reps = 5 };
+	static struct bench bench;
 	unsigned long size = 64, reps = 5;
-	bool good = true;
+	bool good = true, json = false;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "s:r:jh", options, NULL)) != -1) {
@@ -417,10 +310,10 @@ static int bench_main(int argc, char **argv)
 			good &= number(optarg, 1 << 20, &size);
 			break;
 		case 'r':
-			good &= number(optarg, MAX_REPS, &reps);
+			good &= number(optarg, BENCH_MAX_REPS, &reps);
 			break;
 		case 'j':
-			bench.json = true;
+			json = true;
 			break;
 		case 'h':
 			print_usage(stdout);
@@ -429,19 +322,19 @@ static int bench_main(int argc, char **argv)
 			good = false;
 		}
 	}
-	if (!good || optind != argc) {
+	if (!good || argc - optind > 1 || !add_rows(argv[optind])) {
 		print_usage(stderr);
 		return 2;
 	}
 	bench.size = size << 20;
 	bench.reps = reps;
 	run(&bench);
-	report(&bench);
+	report(&bench, json);
 	return 0;
 }
 
 const struct cmd cmd_bench = {
 	.name = "bench",
-	.help = "measure pin, map, rebind beside a memfd",
+	.help = "measure map, rebind, put, get and signals beside others",
 	.run = bench_main,
 };
