@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -221,6 +222,128 @@ static inline int rsm_connect(int fd, __u32 controller, __u32 node, __u32 segid,
 	return ret;
 }
 
+/* @nr: RSM_IMPORT_PUT or RSM_IMPORT_GET; *@done may be NULL. */
+static inline int rsm_copy(int fd, unsigned long nr,
+			   const struct rsm_copy_vec *vec, __u32 count,
+			   __u32 *done, __u32 *error)
+{
+	struct rsm_import_copy cmd = {
+		.size = sizeof(cmd),
+		.vec = (uintptr_t)vec,
+		.vec_count = count,
+		.out_done = ~0U,
+	};
+	int ret = rsm_cmd(fd, nr, &cmd, &cmd.out_error, error);
+
+	if (done)
+		*done = cmd.out_done;
+	return ret;
+}
+
+static inline int rsm_put(int fd, const void *from, __u64 offset, __u64 length,
+			  __u32 *error)
+{
+	struct rsm_copy_vec vec = { (uintptr_t)from, offset, length };
+
+	return rsm_copy(fd, RSM_IMPORT_PUT, &vec, 1, NULL, error);
+}
+
+static inline int rsm_get(int fd, const void *to, __u64 offset, __u64 length,
+			  __u32 *error)
+{
+	struct rsm_copy_vec vec = { (uintptr_t)to, offset, length };
+
+	return rsm_copy(fd, RSM_IMPORT_GET, &vec, 1, NULL, error);
+}
+
+/* *@old may be NULL. */
+static inline int rsm_atomic(int fd, __u32 op, __u64 offset, __u64 compare,
+			     __u64 operand, __u64 *old, __u32 *error)
+{
+	struct rsm_import_atomic cmd = {
+		.size = sizeof(cmd),
+		.offset = offset,
+		.compare = compare,
+		.operand = operand,
+		.op = op,
+	};
+	int ret = rsm_cmd(fd, RSM_IMPORT_ATOMIC, &cmd, &cmd.out_error, error);
+
+	if (old)
+		*old = cmd.out_old;
+	return ret;
+}
+
+static inline int rsm_post(int fd, __u32 flags, __u32 *error)
+{
+	struct rsm_signal_post cmd = { .size = sizeof(cmd), .flags = flags };
+
+	return rsm_cmd(fd, RSM_SIGNAL_POST, &cmd, &cmd.out_error, error);
+}
+
+/* Take a signal. */
+static inline int rsm_take(int fd, __u64 timeout_ns, __u32 *error)
+{
+	struct rsm_signal_wait cmd = {
+		.size = sizeof(cmd),
+		.timeout_ns = timeout_ns,
+	};
+
+	return rsm_cmd(fd, RSM_SIGNAL_WAIT, &cmd, &cmd.out_error, error);
+}
+
+/* *@out_flags may be NULL. */
+static inline int rsm_lock(int fd, __u64 offset, __u64 timeout_ns,
+			   __u32 *out_flags, __u32 *error)
+{
+	struct rsm_lock cmd = {
+		.size = sizeof(cmd),
+		.offset = offset,
+		.timeout_ns = timeout_ns,
+		.out_flags = ~0U,
+	};
+	int ret = rsm_cmd(fd, RSM_LOCK, &cmd, &cmd.out_error, error);
+
+	if (out_flags)
+		*out_flags = cmd.out_flags;
+	return ret;
+}
+
+static inline int rsm_unlock(int fd, __u64 offset, __u32 *error)
+{
+	struct rsm_unlock cmd = { .size = sizeof(cmd), .offset = offset };
+
+	return rsm_cmd(fd, RSM_UNLOCK, &cmd, &cmd.out_error, error);
+}
+
+/* The new ticket's descriptor goes to *@out_fd. */
+static inline int rsm_grant(int fd, __u32 rights, int *out_fd, __u32 *error)
+{
+	struct rsm_export_grant cmd = {
+		.size = sizeof(cmd),
+		.rights = rights,
+		.out_fd = -1,
+	};
+	int ret = rsm_cmd(fd, RSM_EXPORT_GRANT, &cmd, &cmd.out_error, error);
+
+	*out_fd = ret ? -1 : cmd.out_fd;
+	return ret;
+}
+
+/* Connect with a ticket: the new import's descriptor goes to *@out_fd. */
+static inline int rsm_redeem(int fd, __u32 perm, int *out_fd, __u32 *error)
+{
+	struct rsm_ticket_connect cmd = {
+		.size = sizeof(cmd),
+		.perm = perm,
+		.out_fd = -1,
+	};
+	int ret = rsm_cmd(fd, RSM_TICKET_CONNECT, &cmd, &cmd.out_error, error);
+
+	*out_fd = ret ? -1 : cmd.out_fd;
+	return ret;
+}
+
 /* The first @length bytes of an import, or MAP_FAILED and errno. */
 static inline void *rsm_map(int fd, size_t length, int prot)
 {
@@ -256,18 +379,22 @@ static inline long rsm_stat(const char *name)
 struct rsm_stats {
 	long segments;
 	long imports;
+	long tickets;
 	long areas;
 	long page_sets;
 	long pinned_pages;
+	long mutexes;
 };
 
 static inline void rsm_stats_read(struct rsm_stats *stats)
 {
 	stats->segments = rsm_stat("segments");
 	stats->imports = rsm_stat("imports");
+	stats->tickets = rsm_stat("tickets");
 	stats->areas = rsm_stat("areas");
 	stats->page_sets = rsm_stat("page_sets");
 	stats->pinned_pages = rsm_stat("pinned_pages");
+	stats->mutexes = rsm_stat("mutexes");
 }
 
 static inline void rsm_sleep_ms(long ms)
@@ -276,6 +403,15 @@ static inline void rsm_sleep_ms(long ms)
 
 	while (nanosleep(&delay, &delay) && errno == EINTR)
 		;
+}
+
+/* Of a clock that goes on by itself. */
+static inline long rsm_now_ms(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
 /* Wait for the counters to be as at *@before: true if they ever are. */
@@ -295,6 +431,8 @@ static inline bool rsm_stats_settle(const struct rsm_stats *before)
 		now.segments - before->segments, now.imports - before->imports,
 		now.areas - before->areas, now.page_sets - before->page_sets,
 		now.pinned_pages - before->pinned_pages);
+	fprintf(stderr, "# tickets %ld, mutexes %ld\n",
+		now.tickets - before->tickets, now.mutexes - before->mutexes);
 	return false;
 }
 
@@ -386,17 +524,25 @@ struct rsm_export {
 };
 
 /* Export @mem and publish it under an id that the system chooses. */
-static inline int rsm_export_mem(const struct rsm_scene *scene, void *mem,
-				 size_t length, struct rsm_export *out)
+static inline int rsm_export_with(const struct rsm_scene *scene, void *mem,
+				  size_t length, __u32 flags,
+				  struct rsm_export *out)
 {
 	int ret;
 
 	out->segid = 0;
 	out->mem = mem;
 	out->length = length;
-	ret = rsm_create(scene->fd, scene->controller, mem, length,
-			 RSM_EXPORT_ALLOW_REBIND, &out->fd, NULL);
+	ret = rsm_create(scene->fd, scene->controller, mem, length, flags,
+			 &out->fd, NULL);
 	return ret ?: rsm_publish(out->fd, &out->segid, NULL, 0, NULL);
+}
+
+static inline int rsm_export_mem(const struct rsm_scene *scene, void *mem,
+				 size_t length, struct rsm_export *out)
+{
+	return rsm_export_with(scene, mem, length, RSM_EXPORT_ALLOW_REBIND,
+			       out);
 }
 
 /* The same of new memory with the stamp of @seed. */
@@ -409,6 +555,20 @@ static inline int rsm_export_new(const struct rsm_scene *scene, size_t length,
 		return -errno;
 	rsm_stamp(mem, length, seed);
 	return rsm_export_mem(scene, mem, length, out);
+}
+
+/* And with the lock operations. */
+static inline int rsm_export_locks(const struct rsm_scene *scene, size_t length,
+				   uint32_t seed, struct rsm_export *out)
+{
+	void *mem = rsm_alloc(length);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	rsm_stamp(mem, length, seed);
+	return rsm_export_with(scene, mem, length,
+			       RSM_EXPORT_ALLOW_REBIND | RSM_EXPORT_LOCK_OPS,
+			       out);
 }
 
 /* A new import's descriptor, or a negative errno. */
@@ -494,6 +654,99 @@ static inline int rsm_in_child_as(uid_t uid, int (*fn)(void *arg), void *arg)
 static inline int rsm_in_child(int (*fn)(void *arg), void *arg)
 {
 	return rsm_in_child_as(0, fn, arg);
+}
+
+/* Let a child run @fn and return its process id. */
+static inline pid_t rsm_start_child(int (*fn)(void *arg), void *arg)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		_exit(fn(arg));
+	return pid < 0 ? -errno : pid;
+}
+
+static inline char rsm_task_state(pid_t tid)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(file);
+	return state;
+}
+
+/*
+ * Wait until a child or a thread sleeps, in a call that it is about to make:
+ * true if it does within a while.
+ */
+static inline bool rsm_wait_asleep(const pid_t *tid)
+{
+	long end = rsm_now_ms() + RSM_QUIET_MS;
+	int asleep = 0;
+	char state;
+
+	while (asleep < 2 && rsm_now_ms() < end) {
+		rsm_sleep_ms(1);
+		state = rsm_task_state(__atomic_load_n(tid, __ATOMIC_ACQUIRE));
+		asleep = state == 'S' || state == 'D' ? asleep + 1 : 0;
+	}
+	return asleep == 2;
+}
+
+/* Zeroed memory that this process and its children share. */
+static inline void *rsm_alloc_shared(size_t length)
+{
+	return mmap(NULL, length, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+/* Send descriptor @fd through a socket. */
+static inline int rsm_send_fd(int socket, int fd)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	return sendmsg(socket, &msg, 0) == 1 ? 0 : -errno;
+}
+
+/* Receive one: the descriptor, or a negative errno. */
+static inline int rsm_receive_fd(int socket)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	int fd = -1;
+
+	if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) != 1)
+		return -errno;
+	if (!CMSG_FIRSTHDR(&msg))
+		return -EMFILE;
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
 }
 
 #endif /* RSM_UTILS_H */

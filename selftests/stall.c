@@ -12,6 +12,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+
+#include <linux/userfaultfd.h>
 
 #include "../kernel/rsm_test.h"
 
@@ -24,6 +27,10 @@
 #define CGROUP_BYTES (16L << 20)
 #define RIGHTS (RSM_RIGHT_READ | RSM_RIGHT_WRITE)
 
+/* A copy of some pages, the second of which does not come. */
+#define COPY_PAGES 4
+#define COPY_LENGTH (COPY_PAGES * 4096UL)
+
 /* No operation may be delayed longer. */
 #define BOUND_MS 1000
 
@@ -34,7 +41,7 @@
 /* How long a probe that is not stopped would need at most. */
 #define PROBE_MS 200
 
-enum { STEP_NONE, STEP_REBIND, STEP_DESTROY, STEP_EXIT };
+enum { STEP_NONE, STEP_REBIND, STEP_DESTROY, STEP_SIGNAL, STEP_EXIT };
 
 /* Seen by all processes of a test. */
 struct shared {
@@ -53,6 +60,11 @@ struct shared {
 	long bad_page;
 	__u32 rounds;
 	void *fuse_mem;
+	__u32 release;		/* the page that is waited for may come */
+	__u32 copy_done;	/* the copy that waited has ended */
+	int copy_result;
+	__u32 copy_error;
+	char copied[COPY_LENGTH];
 };
 
 static struct shared *shared;
@@ -96,9 +108,21 @@ static int export(int *fd)
 	int ret, ctl = rsm_open();
 
 	rsm_stamp(mem, LENGTH, SEED);
-	ret = rsm_create(ctl, 0, mem, LENGTH, RSM_EXPORT_ALLOW_REBIND, fd,
+	ret = rsm_create(ctl, 0, mem, LENGTH,
+			 RSM_EXPORT_ALLOW_REBIND | RSM_EXPORT_LOCK_OPS, fd,
 			 NULL);
 	return ret ?: rsm_publish(*fd, &shared->segid, NULL, 0, NULL);
+}
+
+static int do_step(int fd, void *later)
+{
+	switch (get(&shared->step)) {
+	case STEP_REBIND:
+		return rsm_rebind(fd, later, LENGTH, NULL);
+	case STEP_SIGNAL:
+		return rsm_post(fd, 0, NULL) ?: rsm_lock(fd, 0, 0, NULL, NULL);
+	}
+	return rsm_destroy(fd, NULL);
 }
 
 static int run_exporter(void)
@@ -114,10 +138,7 @@ static int run_exporter(void)
 	if (!wait_for(&shared->step) || get(&shared->step) == STEP_EXIT)
 		return 0;
 	start = now_ms();
-	if (get(&shared->step) == STEP_REBIND)
-		shared->step_result = rsm_rebind(fd, later, LENGTH, NULL);
-	else
-		shared->step_result = rsm_destroy(fd, NULL);
+	shared->step_result = do_step(fd, later);
 	shared->step_ms = now_ms() - start;
 	set(&shared->step_done, 1);
 	wait_for(&shared->verified);
@@ -259,6 +280,20 @@ static long first_not_zero(const uint64_t *mem)
 	return -1;
 }
 
+/* The first page that is not as the last step has left it, or -1. */
+static long find_bad_page(int fd, const uint64_t *mem)
+{
+	switch (get(&shared->step)) {
+	case STEP_REBIND:
+		return rsm_stamp_check(mem, LENGTH, LATER_SEED);
+	case STEP_SIGNAL:
+		if (rsm_take(fd, 0, NULL))
+			return -2;
+		return rsm_stamp_check(mem, LENGTH, SEED);
+	}
+	return first_not_zero(mem);
+}
+
 static int run_importer(void (*stall)(const uint64_t *mem))
 {
 	int fd, ctl = rsm_open();
@@ -273,10 +308,7 @@ static int run_importer(void (*stall)(const uint64_t *mem))
 	set(&shared->importer_ready, 1);
 	if (!wait_for(&shared->verify))
 		return 3;
-	if (get(&shared->step) == STEP_REBIND)
-		shared->bad_page = rsm_stamp_check(mem, LENGTH, LATER_SEED);
-	else
-		shared->bad_page = first_not_zero(mem);
+	shared->bad_page = find_bad_page(fd, mem);
 	set(&shared->verified, 1);
 	return 0;
 }
@@ -516,6 +548,11 @@ TEST_F_TIMEOUT(stall, destroy_does_not_wait, 120)
 	check_step(_metadata, self, variant, STEP_DESTROY);
 }
 
+TEST_F_TIMEOUT(stall, signal_and_lock_do_not_wait, 120)
+{
+	check_step(_metadata, self, variant, STEP_SIGNAL);
+}
+
 TEST_F_TIMEOUT(stall, exit_does_not_wait, 120)
 {
 	long start, took;
@@ -719,6 +756,282 @@ TEST_F(stuck, threat_47_killed)
 	EXPECT_EQ(0, get(&shared->probe_done));
 	self->exporter = 0;
 	EXPECT_TRUE(rsm_stats_settle(&self->before));
+}
+
+/*
+ * A copy is stuck in the memory of who asked for it. The test process is the
+ * exporter, who sees the old memory.
+ */
+
+FIXTURE(copying)
+{
+	struct rsm_scene scene;
+	struct rsm_export exp;
+	char *later;
+	pid_t importer;
+};
+
+FIXTURE_VARIANT(copying)
+{
+	unsigned long nr;
+	bool fuse;	/* or else userfaultfd */
+};
+
+FIXTURE_VARIANT_ADD(copying, put_fuse)
+{
+	.nr = RSM_IMPORT_PUT,
+	.fuse = true,
+};
+
+FIXTURE_VARIANT_ADD(copying, put_userfaultfd)
+{
+	.nr = RSM_IMPORT_PUT,
+	.fuse = false,
+};
+
+FIXTURE_VARIANT_ADD(copying, get_fuse)
+{
+	.nr = RSM_IMPORT_GET,
+	.fuse = true,
+};
+
+FIXTURE_VARIANT_ADD(copying, get_userfaultfd)
+{
+	.nr = RSM_IMPORT_GET,
+	.fuse = false,
+};
+
+static int open_userfaultfd(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return ioctl(fd, UFFDIO_API, &api) ? -errno : fd;
+}
+
+/* Let the page that somebody waits for come when told to; it is zero. */
+static void *serve_fault(void *arg)
+{
+	int fd = (long)arg;
+	struct uffd_msg msg;
+	struct uffdio_zeropage zero = { .range.len = 4096 };
+
+	if (read(fd, &msg, sizeof(msg)) != sizeof(msg))
+		return NULL;
+	set(&shared->stalled, 1);
+	while (!get(&shared->release))
+		rsm_sleep_ms(1);
+	zero.range.start = msg.arg.pagefault.address & -4096UL;
+	ioctl(fd, UFFDIO_ZEROPAGE, &zero);
+	return NULL;
+}
+
+static int stall_with_userfaultfd(void *page)
+{
+	struct uffdio_register range = {
+		.range = { (uintptr_t)page, 4096 },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = open_userfaultfd();
+
+	if (fd < 0)
+		return fd;
+	madvise(page, 4096, MADV_DONTNEED);
+	if (ioctl(fd, UFFDIO_REGISTER, &range))
+		return -errno;
+	start_thread(serve_fault, (void *)(long)fd);
+	return 0;
+}
+
+static int stall_with_fuse(void *page)
+{
+	void *map = mmap(page, 4096, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_FIXED, hang.file, 0);
+
+	return map == MAP_FAILED ? -errno : 0;
+}
+
+/* Copy, get stuck, and tell what has come of it. */
+static int run_copier(int fd, unsigned long nr, bool fuse)
+{
+	char *mem = rsm_alloc(COPY_LENGTH);
+	struct rsm_copy_vec vec = { (uintptr_t)mem, 0, COPY_LENGTH };
+	int ret;
+
+	memset(mem, 1, COPY_LENGTH);
+	ret = fuse ? stall_with_fuse(mem + 4096) :
+		     stall_with_userfaultfd(mem + 4096);
+	if (ret)
+		return 1;
+	shared->copy_result = rsm_copy(fd, nr, &vec, 1, NULL,
+				       &shared->copy_error);
+	set(&shared->copy_done, 1);
+	set(&shared->release, 1);
+	memcpy(shared->copied, mem, COPY_LENGTH);
+	set(&shared->verified, 1);
+	return 0;
+}
+
+FIXTURE_SETUP(copying)
+{
+	int ret, fd;
+
+	self->importer = 0;
+	ASSERT_OK(rsm_scene_open(&self->scene));
+	ret = variant->fuse ? fuse_hang_start(&hang, FUSE_SIZE) :
+			      open_userfaultfd();
+	if (ret < 0)
+		SKIP(return, "no FUSE or no userfaultfd: %s", strerror(-ret));
+	if (!variant->fuse)
+		close(ret);
+	shared = rsm_alloc_shared(sizeof(*shared));
+	ASSERT_NE(MAP_FAILED, shared);
+	ASSERT_OK(rsm_export_locks(&self->scene, COPY_LENGTH, SEED,
+				   &self->exp));
+	memset(self->exp.mem, SEED, COPY_LENGTH);
+	self->later = rsm_alloc(COPY_LENGTH);
+	ASSERT_NE(MAP_FAILED, self->later);
+	memset(self->later, LATER_SEED, COPY_LENGTH);
+	fd = rsm_import(&self->scene, self->exp.segid, RIGHTS);
+	ASSERT_LE(0, fd);
+	fflush(NULL);
+	self->importer = fork();
+	if (!self->importer)
+		_exit(run_copier(fd, variant->nr, variant->fuse));
+	ASSERT_TRUE(variant->fuse ? fuse_hang_wait(&hang, PATIENCE_MS) :
+				    wait_for(&shared->stalled));
+	ASSERT_EQ(0, get(&shared->copy_done));
+}
+
+FIXTURE_TEARDOWN(copying)
+{
+	end(self->importer);
+	if (hang.state)
+		fuse_hang_stop(&hang);
+	while (wait(NULL) > 0)
+		;
+	EXPECT_TRUE(rsm_scene_close(&self->scene));
+}
+
+static bool is_all(const char *mem, size_t length, char byte)
+{
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		if (((const volatile char *)mem)[i] != byte)
+			return false;
+	return true;
+}
+
+/* Let the page come and wait for the end of the copy. */
+static void release_copy(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(copying) *self, bool fuse)
+{
+	EXPECT_EQ(0, get(&shared->copy_done));
+	if (fuse)
+		fuse_hang_release(&hang);
+	set(&shared->release, 1);
+	ASSERT_TRUE(wait_for(&shared->verified));
+	EXPECT_EQ(0, rsm_wait_child(self->importer));
+	self->importer = 0;
+}
+
+/* What came before the rebind is old, and what comes after it is new. */
+TEST_F(copying, threat_46_rebind_does_not_wait)
+{
+	bool put = variant->nr == RSM_IMPORT_PUT;
+	long start = now_ms();
+
+	ASSERT_OK(rsm_rebind(self->exp.fd, self->later, COPY_LENGTH, NULL));
+	EXPECT_GT(BOUND_MS, now_ms() - start);
+	memset(self->exp.mem, 99, COPY_LENGTH);
+	release_copy(_metadata, self, variant->fuse);
+	EXPECT_EQ(0, shared->copy_result);
+	EXPECT_TRUE(is_all(self->exp.mem, COPY_LENGTH, 99));
+	if (put) {
+		EXPECT_TRUE(is_all(self->later, 4096, LATER_SEED));
+		EXPECT_TRUE(is_all(self->later + 4096, 4096, 0));
+		EXPECT_TRUE(is_all(self->later + 8192, 8192, 1));
+	} else {
+		EXPECT_TRUE(is_all(shared->copied, 4096, SEED));
+		EXPECT_TRUE(is_all(shared->copied + 4096, 12288, LATER_SEED));
+	}
+}
+
+static void check_end(struct __test_metadata *_metadata,
+		      FIXTURE_DATA(copying) *self,
+		      const FIXTURE_VARIANT(copying) *variant,
+		      int (*end)(int fd, __u32 *error))
+{
+	long start = now_ms();
+
+	ASSERT_OK(end(self->exp.fd, NULL));
+	EXPECT_GT(BOUND_MS, now_ms() - start);
+	memset(self->exp.mem, 99, COPY_LENGTH);
+	release_copy(_metadata, self, variant->fuse);
+	EXPECT_EQ(-ECONNABORTED, shared->copy_result);
+	EXPECT_EQ(RSM_ERR_CONN_ABORTED, shared->copy_error);
+	EXPECT_TRUE(is_all(self->exp.mem, COPY_LENGTH, 99));
+	if (variant->nr == RSM_IMPORT_GET)
+		EXPECT_TRUE(is_all(shared->copied + 8192, 8192, 1));
+}
+
+TEST_F(copying, threat_46_unpublish_does_not_wait)
+{
+	check_end(_metadata, self, variant, rsm_unpublish);
+}
+
+TEST_F(copying, threat_46_destroy_does_not_wait)
+{
+	check_end(_metadata, self, variant, rsm_destroy);
+}
+
+/* All that the others do, exporter and importers. */
+static int do_all(const FIXTURE_DATA(copying) *self, int fd)
+{
+	char buffer[4096] = { 0 };
+	__u64 old;
+
+	return rsm_post(self->exp.fd, 0, NULL) ?:
+	       rsm_take(fd, 0, NULL) ?:
+	       rsm_post(fd, 0, NULL) ?:
+	       rsm_take(self->exp.fd, 0, NULL) ?:
+	       rsm_lock(fd, 8, 0, NULL, NULL) ?:
+	       rsm_unlock(fd, 8, NULL) ?:
+	       rsm_atomic(fd, RSM_ATOMIC_ADD, COPY_LENGTH - 8, 0, 1, &old,
+			  NULL) ?:
+	       rsm_get(fd, buffer, 0, sizeof(buffer), NULL) ?:
+	       rsm_put(fd, buffer, 0, sizeof(buffer), NULL);
+}
+
+TEST_F(copying, threat_46_others_do_not_wait)
+{
+	int fd = rsm_import(&self->scene, self->exp.segid, RIGHTS);
+	long start = now_ms();
+	int ticket;
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, do_all(self, fd));
+	EXPECT_OK(rsm_rebind(self->exp.fd, self->later, COPY_LENGTH, NULL));
+	EXPECT_EQ(0, do_all(self, fd));
+	ASSERT_OK(rsm_grant(self->exp.fd, RIGHTS, &ticket, NULL));
+	ASSERT_OK(rsm_redeem(ticket, RIGHTS, &fd, NULL));
+	EXPECT_EQ(0, do_all(self, fd));
+	EXPECT_GT(BOUND_MS, now_ms() - start);
+	EXPECT_EQ(0, get(&shared->copy_done));
+}
+
+TEST_F(copying, threat_47_killed)
+{
+	long start = now_ms();
+
+	kill(self->importer, SIGKILL);
+	EXPECT_EQ(-SIGKILL, rsm_wait_child(self->importer));
+	self->importer = 0;
+	EXPECT_GT(BOUND_MS, now_ms() - start);
+	EXPECT_EQ(0, get(&shared->copy_done));
 }
 
 TEST_HARNESS_MAIN

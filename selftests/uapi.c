@@ -4,6 +4,7 @@
  * does not build.
  */
 #include "rsm_utils.h"
+#include "uapi_layout.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -17,7 +18,15 @@
 /* Numbers of ioctls for tests only, see kernel/rsm_test.h. */
 #define TEST_NR 0xF0
 
-enum kind { CONTROL, EXPORT };
+/* Of descriptors, and sets of these. */
+enum kind { CONTROL, EXPORT, IMPORT, TICKET, KINDS };
+
+enum {
+	ON_EXPORT = 1 << EXPORT,
+	ON_IMPORT = 1 << IMPORT,
+	ON_TICKET = 1 << TICKET,
+	ON_BOTH = ON_EXPORT | ON_IMPORT,
+};
 
 FIXTURE(uapi)
 {
@@ -44,9 +53,10 @@ typedef FIXTURE_DATA(uapi) uapi_self;
 
 /* A call that is about to be made: its segment, and where it goes. */
 struct call {
-	int export;
+	int fds[KINDS];
 	int target;
 	__u32 segid;
+	struct rsm_copy_vec vec;
 	char cmd[BUFFER];
 };
 
@@ -91,6 +101,53 @@ static void fill_connect(const uapi_self *self, const struct call *call,
 	cmd->perm = RW;
 }
 
+static void fill_copy(const uapi_self *self, const struct call *call, void *arg)
+{
+	struct rsm_import_copy *cmd = arg;
+
+	(void)self;
+	cmd->vec = (uintptr_t)&call->vec;
+	cmd->vec_count = 1;
+}
+
+/* There is one to take. */
+static void fill_wait(const uapi_self *self, const struct call *call, void *arg)
+{
+	bool of_export = call->target == call->fds[EXPORT];
+
+	(void)self;
+	(void)arg;
+	rsm_post(call->fds[of_export ? IMPORT : EXPORT], 0, NULL);
+}
+
+static void fill_unlock(const uapi_self *self, const struct call *call,
+			void *arg)
+{
+	(void)self;
+	(void)arg;
+	rsm_lock(call->target, 0, 0, NULL, NULL);
+}
+
+static void fill_grant(const uapi_self *self, const struct call *call,
+		       void *arg)
+{
+	struct rsm_export_grant *cmd = arg;
+
+	(void)self;
+	(void)call;
+	cmd->rights = RW;
+}
+
+static void fill_ticket_connect(const uapi_self *self, const struct call *call,
+				void *arg)
+{
+	struct rsm_ticket_connect *cmd = arg;
+
+	(void)self;
+	(void)call;
+	cmd->perm = RW;
+}
+
 static void fill_nothing(const uapi_self *self, const struct call *call,
 			 void *arg)
 {
@@ -108,7 +165,7 @@ static void fill_nothing(const uapi_self *self, const struct call *call,
  * @reserved: offset of __reserved, or 0
  * @out_fd: offset of out_fd, or 0
  * @flags: that it knows
- * @kind: of descriptor that it is for
+ * @kinds: of descriptors that it is for; 0: the control node
  * @published: it needs a published segment, else one that is not
  * @fill: fill in a zeroed structure, but for its size, for success
  */
@@ -120,7 +177,7 @@ struct row {
 	__u32 reserved;
 	__u32 out_fd;
 	__u32 flags;
-	enum kind kind;
+	__u32 kinds;
 	bool published;
 	void (*fill)(const uapi_self *self, const struct call *call, void *arg);
 };
@@ -144,114 +201,105 @@ static const struct row rows[] = {
 		     RSM_EXPORT_LOCK_OPS),
 	ROW(EXPORT_REBIND, rsm_export_rebind, .fill = fill_rebind,
 	    .reserved = offsetof(struct rsm_export_rebind, __reserved),
-	    .kind = EXPORT),
+	    .kinds = ON_EXPORT),
 	ROW(EXPORT_PUBLISH, rsm_export_publish, .fill = fill_nothing,
-	    .kind = EXPORT),
+	    .kinds = ON_EXPORT),
 	ROW(EXPORT_REPUBLISH, rsm_export_republish, .fill = fill_nothing,
-	    .kind = EXPORT, .published = true),
+	    .kinds = ON_EXPORT, .published = true),
 	ROW(EXPORT_UNPUBLISH, rsm_export_unpublish, .fill = fill_nothing,
 	    .reserved = offsetof(struct rsm_export_unpublish, __reserved),
-	    .kind = EXPORT, .published = true),
+	    .kinds = ON_EXPORT, .published = true),
 	ROW(EXPORT_DESTROY, rsm_export_destroy, .fill = fill_nothing,
 	    .reserved = offsetof(struct rsm_export_destroy, __reserved),
-	    .kind = EXPORT),
+	    .kinds = ON_EXPORT),
 	ROW(IMPORT_CONNECT, rsm_import_connect, .fill = fill_connect,
 	    .out_fd = offsetof(struct rsm_import_connect, out_fd),
 	    .published = true),
+	ROW(IMPORT_PUT, rsm_import_copy, .fill = fill_copy,
+	    .reserved = offsetof(struct rsm_import_copy, __reserved),
+	    .kinds = ON_IMPORT, .published = true),
+	ROW(IMPORT_GET, rsm_import_copy, .fill = fill_copy,
+	    .reserved = offsetof(struct rsm_import_copy, __reserved),
+	    .kinds = ON_IMPORT, .published = true),
+	ROW(IMPORT_ATOMIC, rsm_import_atomic, .fill = fill_nothing,
+	    .kinds = ON_IMPORT, .published = true),
+	ROW(SIGNAL_POST, rsm_signal_post, .fill = fill_nothing,
+	    .reserved = offsetof(struct rsm_signal_post, __reserved),
+	    .flags = RSM_SIGNAL_NO_ACCUMULATE,
+	    .kinds = ON_BOTH, .published = true),
+	ROW(SIGNAL_WAIT, rsm_signal_wait, .fill = fill_wait,
+	    .reserved = offsetof(struct rsm_signal_wait, __reserved),
+	    .kinds = ON_BOTH, .published = true),
+	ROW(LOCK, rsm_lock, .fill = fill_nothing,
+	    .flags = RSM_LOCK_TRY, .kinds = ON_BOTH, .published = true),
+	ROW(UNLOCK, rsm_unlock, .fill = fill_unlock,
+	    .reserved = offsetof(struct rsm_unlock, __reserved),
+	    .kinds = ON_BOTH, .published = true),
+	ROW(EXPORT_GRANT, rsm_export_grant, .fill = fill_grant,
+	    .reserved = offsetof(struct rsm_export_grant, __reserved),
+	    .out_fd = offsetof(struct rsm_export_grant, out_fd),
+	    .kinds = ON_EXPORT, .published = true),
+	ROW(TICKET_CONNECT, rsm_ticket_connect, .fill = fill_ticket_connect,
+	    .reserved = offsetof(struct rsm_ticket_connect, __reserved),
+	    .out_fd = offsetof(struct rsm_ticket_connect, out_fd),
+	    .kinds = ON_TICKET, .published = true),
 };
 
-static_assert(ARRAY_SIZE(rows) == RSM_CMD_IMPORT_CONNECT - RSM_CMD_BASE + 1,
+static_assert(ARRAY_SIZE(rows) == RSM_CMD_TICKET_CONNECT - RSM_CMD_BASE + 1,
 	      "each ioctl has a row");
 
 #define for_each_row(_row)                                                     \
 	for (_row = rows; _row < rows + ARRAY_SIZE(rows); _row++)
 
-/* The layout, for all architectures and for 32 bit callers of 64 bit ones. */
-#define FIELD(_struct, _field, _offset, _size)                                 \
-	static_assert(offsetof(struct _struct, _field) == (_offset) &&         \
-		      sizeof(((struct _struct *)0)->_field) == (_size),        \
-		      #_struct "." #_field)
-#define SIZE(_struct, _size)                                                   \
-	static_assert(sizeof(struct _struct) == (_size) && (_size) % 8 == 0 && \
-		      __alignof__(struct _struct) == 8, #_struct)
-/* Without 64 bit fields. */
-#define SIZE4(_struct, _size)                                                  \
-	static_assert(sizeof(struct _struct) == (_size) && (_size) % 8 == 0,   \
-		      #_struct)
+/* A segment, and an import and a ticket of it if it is published. */
+static int make_fds(const uapi_self *self, bool published, struct call *call)
+{
+	int ret;
 
-SIZE(rsm_controller_info, 104);
-FIELD(rsm_controller_info, name, 8, 16);
-FIELD(rsm_controller_info, out_controller, 24, 4);
-FIELD(rsm_controller_info, out_node, 28, 4);
-FIELD(rsm_controller_info, out_direct_access_sizes, 32, 4);
-FIELD(rsm_controller_info, out_atomic_sizes, 36, 4);
-FIELD(rsm_controller_info, out_page_sizes, 40, 8);
-FIELD(rsm_controller_info, out_max_export_size, 48, 8);
-FIELD(rsm_controller_info, out_total_export_size, 56, 8);
-FIELD(rsm_controller_info, out_max_exports, 64, 8);
-FIELD(rsm_controller_info, out_max_import_size, 72, 8);
-FIELD(rsm_controller_info, out_total_import_size, 80, 8);
-FIELD(rsm_controller_info, out_max_imports, 88, 8);
-FIELD(rsm_controller_info, out_error, 96, 4);
-FIELD(rsm_controller_info, __reserved, 100, 4);
-SIZE(rsm_export_create, 40);
-FIELD(rsm_export_create, controller, 8, 4);
-FIELD(rsm_export_create, out_fd, 12, 4);
-FIELD(rsm_export_create, vaddr, 16, 8);
-FIELD(rsm_export_create, length, 24, 8);
-FIELD(rsm_export_create, out_error, 32, 4);
-FIELD(rsm_export_create, __reserved, 36, 4);
-SIZE(rsm_export_rebind, 32);
-FIELD(rsm_export_rebind, vaddr, 8, 8);
-FIELD(rsm_export_rebind, length, 16, 8);
-FIELD(rsm_export_rebind, out_error, 24, 4);
-FIELD(rsm_export_rebind, __reserved, 28, 4);
-SIZE(rsm_export_publish, 32);
-FIELD(rsm_export_publish, acl, 8, 8);
-FIELD(rsm_export_publish, acl_count, 16, 4);
-FIELD(rsm_export_publish, segid, 20, 4);
-FIELD(rsm_export_publish, out_segid, 24, 4);
-FIELD(rsm_export_publish, out_error, 28, 4);
-SIZE(rsm_export_republish, 24);
-FIELD(rsm_export_republish, acl, 8, 8);
-FIELD(rsm_export_republish, acl_count, 16, 4);
-FIELD(rsm_export_republish, out_error, 20, 4);
-SIZE4(rsm_export_unpublish, 16);
-FIELD(rsm_export_unpublish, out_error, 8, 4);
-FIELD(rsm_export_unpublish, __reserved, 12, 4);
-SIZE4(rsm_export_destroy, 16);
-FIELD(rsm_export_destroy, out_error, 8, 4);
-FIELD(rsm_export_destroy, __reserved, 12, 4);
-SIZE(rsm_import_connect, 48);
-FIELD(rsm_import_connect, controller, 8, 4);
-FIELD(rsm_import_connect, node, 12, 4);
-FIELD(rsm_import_connect, segid, 16, 4);
-FIELD(rsm_import_connect, perm, 20, 4);
-FIELD(rsm_import_connect, out_length, 24, 8);
-FIELD(rsm_import_connect, out_fd, 32, 4);
-FIELD(rsm_import_connect, out_rights, 36, 4);
-FIELD(rsm_import_connect, out_flags, 40, 4);
-FIELD(rsm_import_connect, out_error, 44, 4);
-SIZE4(rsm_access_entry, 8);
-FIELD(rsm_access_entry, perm, 4, 4);
-SIZE(rsm_status, 16);
-FIELD(rsm_status, rebinds, 8, 8);
+	call->fds[CONTROL] = self->scene.fd;
+	call->fds[IMPORT] = -1;
+	call->fds[TICKET] = -1;
+	ret = rsm_create(self->scene.fd, self->scene.controller, self->mem,
+			 LENGTH, RSM_EXPORT_ALLOW_REBIND | RSM_EXPORT_LOCK_OPS,
+			 &call->fds[EXPORT], NULL);
+	if (ret || !published)
+		return ret;
+	ret = rsm_publish(call->fds[EXPORT], &call->segid, NULL, 0, NULL) ?:
+	      rsm_grant(call->fds[EXPORT], RW, &call->fds[TICKET], NULL);
+	call->fds[IMPORT] = rsm_import(&self->scene, call->segid, RW);
+	return ret;
+}
 
-/* Make the segment that @row needs and fill in @call for a success. */
-static int begin(const uapi_self *self, const struct row *row,
-		 struct call *call)
+static bool is_for(const struct row *row, enum kind kind)
+{
+	return row->kinds ? row->kinds & 1 << kind : kind == CONTROL;
+}
+
+/*
+ * Make the segment that @row needs and fill in @call for a success on a
+ * descriptor of this kind.
+ */
+static int begin_on(const uapi_self *self, const struct row *row,
+		    enum kind kind, struct call *call)
 {
 	int ret;
 
 	memset(call, 0, sizeof(*call));
-	ret = rsm_create(self->scene.fd, self->scene.controller, self->mem,
-			 LENGTH, RSM_EXPORT_ALLOW_REBIND, &call->export, NULL);
-	if (!ret && row->published)
-		ret = rsm_publish(call->export, &call->segid, NULL, 0, NULL);
-	call->target = row->kind == CONTROL ? self->scene.fd : call->export;
+	ret = make_fds(self, row->published, call);
+	call->target = call->fds[kind];
 	memcpy(call->cmd, &row->size, sizeof(row->size));
 	row->fill(self, call, call->cmd);
 	return ret;
+}
+
+static int begin(const uapi_self *self, const struct row *row,
+		 struct call *call)
+{
+	enum kind kind = CONTROL;
+
+	while (!is_for(row, kind))
+		kind++;
+	return begin_on(self, row, kind, call);
 }
 
 static __u32 get_u32(const void *buffer, __u32 offset)
@@ -281,7 +329,9 @@ static void end(const struct row *row, const struct call *call, int ret)
 {
 	if (!ret && row->out_fd)
 		close(get_u32(call->cmd, row->out_fd));
-	close(call->export);
+	close(call->fds[TICKET]);
+	close(call->fds[IMPORT]);
+	close(call->fds[EXPORT]);
 }
 
 /* begin(), run() with the size field as @size, end(). */
@@ -334,6 +384,23 @@ TEST_F(uapi, each_row_works)
 		EXPECT_OK(run_size(self, row, row->size))
 			TH_LOG("%s", row->name);
 	}
+}
+
+TEST_F(uapi, each_row_works_on_each_kind)
+{
+	const struct row *row;
+	enum kind kind;
+	struct call call;
+
+	for_each_row(row)
+		for (kind = CONTROL; kind < KINDS; kind++) {
+			if (!is_for(row, kind))
+				continue;
+			ASSERT_OK(begin_on(self, row, kind, &call));
+			EXPECT_OK(run(row, &call))
+				TH_LOG("%s %d", row->name, kind);
+			end(row, &call, 0);
+		}
 }
 
 TEST_F(uapi, size_too_short)
@@ -509,6 +576,7 @@ TEST_F(uapi, threat_28_read_only_buffer)
 TEST_F(uapi, threat_28_start_of_buffer_read_only)
 {
 	char *page = rsm_alloc(2 * rsm_page_size());
+	struct rsm_stats before, after;
 	const struct row *row;
 	struct call call;
 	char *buffer;
@@ -523,12 +591,12 @@ TEST_F(uapi, threat_28_start_of_buffer_read_only)
 		memcpy(buffer, call.cmd, row->size);
 		ASSERT_OK(mprotect(page, rsm_page_size(), PROT_READ));
 		fds = count_fds();
+		rsm_stats_read(&before);
 		EXPECT_EQ(-EFAULT, run_at(row, &call, buffer))
 			TH_LOG("%s", row->name);
 		EXPECT_EQ(fds, count_fds()) TH_LOG("%s", row->name);
-		EXPECT_EQ(0, rsm_stat("imports") - self->scene.before.imports)
-			TH_LOG("%s", row->name);
-		EXPECT_EQ(1, rsm_stat("segments") - self->scene.before.segments)
+		rsm_stats_read(&after);
+		EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)))
 			TH_LOG("%s", row->name);
 		ASSERT_OK(mprotect(page, rsm_page_size(),
 				   PROT_READ | PROT_WRITE));
@@ -537,30 +605,32 @@ TEST_F(uapi, threat_28_start_of_buffer_read_only)
 	munmap(page, 2 * rsm_page_size());
 }
 
+/* Every ioctl on every kind of descriptor that it is not for. */
 TEST_F(uapi, wrong_kind_of_descriptor)
 {
-	struct rsm_export exp;
+	struct call others = { 0 };
 	const struct row *row;
 	struct call call;
-	int imp, null;
+	enum kind kind;
+	int null;
 
-	ASSERT_OK(rsm_export_new(&self->scene, LENGTH, 1, &exp));
-	imp = rsm_import(&self->scene, exp.segid, RW);
-	ASSERT_LE(0, imp);
+	ASSERT_OK(make_fds(self, true, &others));
 	null = open("/dev/null", O_RDWR);
 	ASSERT_LE(0, null);
 	for_each_row(row) {
 		ASSERT_OK(begin(self, row, &call));
-		call.target = imp;
-		EXPECT_EQ(-ENOTTY, run(row, &call)) TH_LOG("%s", row->name);
+		for (kind = CONTROL; kind < KINDS; kind++) {
+			if (is_for(row, kind))
+				continue;
+			call.target = others.fds[kind];
+			EXPECT_EQ(-ENOTTY, run(row, &call))
+				TH_LOG("%s %d", row->name, kind);
+			/* before the structure is looked at */
+			EXPECT_EQ(-ENOTTY, run_at(row, &call, NULL))
+				TH_LOG("%s %d", row->name, kind);
+		}
 		call.target = null;
 		EXPECT_EQ(-ENOTTY, run(row, &call)) TH_LOG("%s", row->name);
-		call.target = row->kind == CONTROL ? call.export :
-						     self->scene.fd;
-		EXPECT_EQ(-ENOTTY, run(row, &call)) TH_LOG("%s", row->name);
-		/* before the structure is looked at */
-		EXPECT_EQ(-ENOTTY, run_at(row, &call, NULL))
-			TH_LOG("%s", row->name);
 		call.target = -1;
 		EXPECT_EQ(-EBADF, run(row, &call)) TH_LOG("%s", row->name);
 		end(row, &call, -ENOTTY);
@@ -575,21 +645,18 @@ static bool has_row(unsigned int nr)
 /* An ioctl that is in the kernel and not in the table above is found here. */
 TEST_F(uapi, unknown_numbers)
 {
-	struct rsm_export exp;
-	int fds[3], i;
+	struct call call = { 0 };
+	enum kind kind;
 	unsigned int nr;
 
-	ASSERT_OK(rsm_export_new(&self->scene, LENGTH, 1, &exp));
-	fds[0] = self->scene.fd;
-	fds[1] = exp.fd;
-	fds[2] = rsm_import(&self->scene, exp.segid, RW);
-	ASSERT_LE(0, fds[2]);
-	for (i = 0; i < 3; i++)
+	ASSERT_OK(make_fds(self, true, &call));
+	for (kind = CONTROL; kind < KINDS; kind++)
 		for (nr = 0; nr < 256; nr++) {
 			if (has_row(nr) || nr >= TEST_NR)
 				continue;
-			EXPECT_EQ(-1, ioctl(fds[i], _IO(RSM_TYPE, nr), NULL));
-			EXPECT_EQ(ENOTTY, errno) TH_LOG("%d %#x", i, nr);
+			EXPECT_EQ(-1, ioctl(call.fds[kind],
+					    _IO(RSM_TYPE, nr), NULL));
+			EXPECT_EQ(ENOTTY, errno) TH_LOG("%d %#x", kind, nr);
 		}
 }
 
@@ -674,7 +741,7 @@ TEST_F(uapi, threat_44_buffer_in_an_import)
 		ASSERT_OK(begin(self, row, &call));
 		segid = call.segid;
 		if (!row->published) {
-			ASSERT_OK(rsm_publish(call.export, &segid, NULL, 0,
+			ASSERT_OK(rsm_publish(call.fds[EXPORT], &segid, NULL, 0,
 					      NULL));
 		}
 		imp = rsm_import(&self->scene, segid, RW);
@@ -807,19 +874,53 @@ TEST_F(uapi, threat_52_connect_is_deterministic)
 	EXPECT_EQ(RSM_EXPORT_ALLOW_REBIND, cmd.out_flags);
 }
 
+/* The fields of answers are not taken for reserved ones. */
+TEST_F(uapi, threat_52_new_answers_are_deterministic)
+{
+	struct rsm_ticket_connect cmd = { .size = sizeof(cmd), .perm = RW };
+	struct rsm_lock lock = { .size = sizeof(lock), .out_flags = ~0U };
+	struct call call = { 0 };
+
+	ASSERT_OK(make_fds(self, true, &call));
+	cmd.out_fd = -7;
+	cmd.out_length = ~0ULL;
+	cmd.out_rights = ~0U;
+	cmd.out_flags = ~0U;
+	ASSERT_OK(rsm_cmd(call.fds[TICKET], RSM_TICKET_CONNECT, &cmd, NULL,
+			  NULL));
+	EXPECT_EQ(LENGTH, cmd.out_length);
+	EXPECT_LT(2, cmd.out_fd);
+	EXPECT_EQ(RW, cmd.out_rights);
+	EXPECT_EQ(RSM_EXPORT_ALLOW_REBIND | RSM_EXPORT_LOCK_OPS, cmd.out_flags);
+	ASSERT_OK(rsm_cmd(call.fds[IMPORT], RSM_LOCK, &lock, NULL, NULL));
+	EXPECT_EQ(0, lock.out_flags);
+}
+
 TEST_F(uapi, failure_returns_no_descriptor)
 {
 	struct rsm_export_create create = { .size = sizeof(create),
 					    .controller = 77, .out_fd = 5 };
 	struct rsm_import_connect connect = { .size = sizeof(connect),
 					      .controller = 77, .out_fd = 5 };
+	struct rsm_export_grant grant = { .size = sizeof(grant),
+					  .rights = ~0U, .out_fd = 5 };
+	struct rsm_ticket_connect redeem = { .size = sizeof(redeem),
+					     .perm = ~0U, .out_fd = 5 };
+	struct call call = { 0 };
 
+	ASSERT_OK(make_fds(self, true, &call));
 	EXPECT_EQ(-ENODEV, rsm_cmd(self->scene.fd, RSM_EXPORT_CREATE, &create,
 				   NULL, NULL));
 	EXPECT_EQ(-1, create.out_fd);
 	EXPECT_EQ(-ENODEV, rsm_cmd(self->scene.fd, RSM_IMPORT_CONNECT, &connect,
 				   NULL, NULL));
 	EXPECT_EQ(-1, connect.out_fd);
+	EXPECT_EQ(-EINVAL, rsm_cmd(call.fds[EXPORT], RSM_EXPORT_GRANT, &grant,
+				   NULL, NULL));
+	EXPECT_EQ(-1, grant.out_fd);
+	EXPECT_EQ(-EINVAL, rsm_cmd(call.fds[TICKET], RSM_TICKET_CONNECT,
+				   &redeem, NULL, NULL));
+	EXPECT_EQ(-1, redeem.out_fd);
 }
 
 /* Of 32 bit programs, through the entry that these use. */
@@ -860,20 +961,19 @@ TEST_F(uapi, threat_51_32bit_callers)
 
 TEST_F(uapi, no_read_and_write)
 {
-	struct rsm_export exp;
-	int fds[3], i;
+	struct call call = { 0 };
+	enum kind kind;
 	char byte;
 
-	ASSERT_OK(rsm_export_new(&self->scene, LENGTH, 1, &exp));
-	fds[0] = self->scene.fd;
-	fds[1] = exp.fd;
-	fds[2] = rsm_import(&self->scene, exp.segid, RW);
-	ASSERT_LE(0, fds[2]);
-	for (i = 0; i < 3; i++) {
-		EXPECT_EQ(-1, read(fds[i], &byte, 1)) TH_LOG("%d", i);
-		EXPECT_EQ(-1, write(fds[i], &byte, 1)) TH_LOG("%d", i);
+	ASSERT_OK(make_fds(self, true, &call));
+	for (kind = CONTROL; kind < KINDS; kind++) {
+		EXPECT_EQ(-1, read(call.fds[kind], &byte, 1))
+			TH_LOG("%d", kind);
+		EXPECT_EQ(-1, write(call.fds[kind], &byte, 1))
+			TH_LOG("%d", kind);
 	}
-	EXPECT_EQ(MAP_FAILED, rsm_map(self->scene.fd, 4096, PROT_READ));
+	EXPECT_EQ(MAP_FAILED, rsm_map(call.fds[CONTROL], 4096, PROT_READ));
+	EXPECT_EQ(MAP_FAILED, rsm_map(call.fds[TICKET], 4096, PROT_READ));
 }
 
 TEST_F(uapi, controller_info)
@@ -924,10 +1024,11 @@ static void *across_read_only(size_t end)
 	return mem + 4096 - end;
 }
 
-TEST_F(uapi, read_only_start_rebinds_nothing)
+/* Of one that returns only the error, that has to be written. */
+TEST_F(uapi, read_only_error_rebinds_nothing)
 {
 	struct rsm_export_rebind *cmd =
-		across_read_only(offsetof(typeof(*cmd), out_error));
+		across_read_only(offsetof(typeof(*cmd), __reserved));
 	char *next = rsm_alloc(4096);
 	struct rsm_export exp;
 	char *map;
