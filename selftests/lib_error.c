@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * libusrsm: the names of errors and what they mean.
+ */
+#include "lib_utils.h"
+
+#define ERROR(_error) { _error, #_error }
+
+static const struct {
+	int error;
+	const char *name;
+} errors[] = {
+	ERROR(RSM_SUCCESS),
+	ERROR(RSMERR_BAD_LIBRARY_VERSION),
+	ERROR(RSMERR_BAD_TOPOLOGY_PTR),
+	ERROR(RSMERR_BAD_CTLR_HNDL),
+	ERROR(RSMERR_CTLR_NOT_PRESENT),
+	ERROR(RSMERR_BAD_SEG_HNDL),
+	ERROR(RSMERR_SEG_ALREADY_PUBLISHED),
+	ERROR(RSMERR_SEG_NOT_PUBLISHED),
+	ERROR(RSMERR_SEG_NOT_PUBLISHED_TO_NODE),
+	ERROR(RSMERR_SEG_ALREADY_MAPPED),
+	ERROR(RSMERR_SEG_STILL_MAPPED),
+	ERROR(RSMERR_SEG_NOT_MAPPED),
+	ERROR(RSMERR_NOT_CREATOR),
+	ERROR(RSMERR_BAD_BARRIER_PTR),
+	ERROR(RSMERR_BAD_SGIO),
+	ERROR(RSMERR_BAD_LOCALMEM_HNDL),
+	ERROR(RSMERR_BAD_ADDR),
+	ERROR(RSMERR_BAD_MEM_ALIGNMENT),
+	ERROR(RSMERR_BAD_OFFSET),
+	ERROR(RSMERR_MISALIGNED_OFFSET),
+	ERROR(RSMERR_BAD_LENGTH),
+	ERROR(RSMERR_BAD_ACL),
+	ERROR(RSMERR_BAD_SEGID),
+	ERROR(RSMERR_RESERVED_SEGID),
+	ERROR(RSMERR_SEGID_IN_USE),
+	ERROR(RSMERR_BAD_MODE),
+	ERROR(RSMERR_BAD_PERMS),
+	ERROR(RSMERR_PERM_DENIED),
+	ERROR(RSMERR_LOCKS_NOT_SUPPORTED),
+	ERROR(RSMERR_LOCKS_NOT_ENABLED),
+	ERROR(RSMERR_REBIND_NOT_ALLOWED),
+	ERROR(RSMERR_INSUFFICIENT_RESOURCES),
+	ERROR(RSMERR_INSUFFICIENT_MEM),
+	ERROR(RSMERR_MAP_FAILED),
+	ERROR(RSMERR_POLLFD_IN_USE),
+	ERROR(RSMERR_BARRIER_UNINITIALIZED),
+	ERROR(RSMERR_BARRIER_OPEN_FAILED),
+	ERROR(RSMERR_BARRIER_NOT_OPENED),
+	ERROR(RSMERR_BARRIER_FAILURE),
+	ERROR(RSMERR_REMOTE_NODE_UNREACHABLE),
+	ERROR(RSMERR_CONN_ABORTED),
+	ERROR(RSMERR_INTERRUPTED),
+	ERROR(RSMERR_TIMEOUT),
+	ERROR(RSMERR_BAD_APPID),
+	ERROR(RSMERR_BAD_CONF),
+	ERROR(RSMERR_SEG_NOT_CONNECTED),
+	ERROR(RSMERR_INTERNAL_ERROR),
+	ERROR(RSMERR_BAD_DRIVER_VERSION),
+	ERROR(RSMERR_UNSUPPORTED_VERSION),
+	ERROR(RSMERR_DRIVER_NAME_IN_USE),
+	ERROR(RSMERR_DRIVER_NOT_REGISTERED),
+	ERROR(RSMERR_DRIVER_THREAD_RUNNING),
+	ERROR(RSMERR_NEED_THREAD_INIT),
+	ERROR(RSMERR_THREAD_NOT_INITED),
+	ERROR(RSMERR_CTLRS_REGISTERED),
+	ERROR(RSMERR_CTLR_NOT_REGISTERED),
+	ERROR(RSMERR_CTLR_ALREADY_REGISTERED),
+	ERROR(RSMERR_CTLR_IN_USE),
+	ERROR(RSMERR_NAME_TOO_LONG),
+	ERROR(RSMERR_SEG_PUBLISHED),
+	ERROR(RSMERR_SEG_NOT_PUBLISHED_TO_RSM_ADDR),
+	ERROR(RSMERR_SEG_IN_USE),
+	ERROR(RSMERR_BAD_SENDQ_HNDL),
+	ERROR(RSMERR_BAD_ARGS_ERRORS),
+	ERROR(RSMERR_BAD_MSTYPE),
+	ERROR(RSMERR_NO_BACKING_MEM),
+	ERROR(RSMERR_NOT_MEM),
+	ERROR(RSMERR_MEM_ALREADY_BOUND),
+	ERROR(RSMERR_MEM_NOT_BOUND),
+	ERROR(RSMERR_HANDLER_NOT_REGISTERED),
+	ERROR(RSMERR_NO_HANDLER),
+	ERROR(RSMERR_UNBIND_REBIND_NOT_ALLOWED),
+	ERROR(RSMERR_CALLBACKS_NOT_SUPPORTED),
+	ERROR(RSMERR_UNSUPPORTED_OPERATION),
+	ERROR(RSMERR_RSM_ADDR_UNREACHABLE),
+	ERROR(RSMERR_UNKNOWN_RSM_ADDR),
+	ERROR(RSMERR_BAD_BARRIER_HNDL),
+	ERROR(RSMERR_COMM_ERR_MAYBE_DELIVERED),
+	ERROR(RSMERR_COMM_ERR_NOT_DELIVERED),
+	ERROR(RSMERR_QUEUE_FENCE_UP),
+	ERROR(RSMERR_QUEUE_FULL),
+	ERROR(RSMERR_LOCK_HELD),
+	ERROR(RSMERR_LOCK_NOT_HELD),
+};
+
+static const char *name_of(int error)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++)
+		if (errors[i].error == error)
+			return errors[i].name;
+	return NULL;
+}
+
+TEST(names)
+{
+	const char *name;
+	int error;
+
+	for (error = -300; error <= 300; error++) {
+		name = rsm_strerrorname(error);
+		if (name_of(error)) {
+			ASSERT_NE(NULL, name);
+			EXPECT_STREQ(name_of(error), name);
+		} else {
+			EXPECT_EQ(NULL, name);
+		}
+	}
+	EXPECT_EQ(NULL, rsm_strerrorname(INT32_MIN));
+	EXPECT_EQ(NULL, rsm_strerrorname(INT32_MAX));
+}
+
+/* A few words, in lower case, without a newline or a full stop */
+static bool is_a_phrase(const char *text)
+{
+	size_t size = strlen(text);
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	return size >= 5 && size < 80 && text[size - 1] != '.';
+}
+
+TEST(strings)
+{
+	const char *text;
+	size_t i;
+	size_t k;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		text = rsm_strerror(errors[i].error);
+		ASSERT_NE(NULL, text);
+		EXPECT_TRUE(is_a_phrase(text)) {
+			TH_LOG("%s: %s", errors[i].name, text);
+		}
+		EXPECT_NE(0, strcmp("unknown error", text));
+		/* constant, and each its own */
+		EXPECT_EQ(text, rsm_strerror(errors[i].error));
+		for (k = 0; k < i; k++)
+			EXPECT_NE(0, strcmp(text,
+					    rsm_strerror(errors[k].error))) {
+				TH_LOG("%s and %s", errors[i].name,
+				       errors[k].name);
+			}
+	}
+	EXPECT_STREQ("segment id is in use", rsm_strerror(RSMERR_SEGID_IN_USE));
+}
+
+TEST(unknown)
+{
+	static const int unknown[] = {
+		-1, 46, 99, 135, 199, 202, 10000, INT32_MIN, INT32_MAX,
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(unknown); i++)
+		EXPECT_STREQ("unknown error", rsm_strerror(unknown[i]));
+}
+
+TEST_HARNESS_MAIN
