@@ -27,7 +27,7 @@ INSTALL_DIR := updates
 SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSION)
 sub = $(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
-.PHONY: all help modules test-modules lib tools selftests setup check demo lint \
+.PHONY: all help modules test-modules lib tools selftests examples setup check demo lint \
 	install uninstall dkms-install clean
 
 all: modules lib tools
@@ -38,6 +38,7 @@ help:
 	@echo 'make lib           libusrsm'
 	@echo 'make tools         rsmctl and the demo programs'
 	@echo 'make selftests     test programs'
+	@echo 'make examples      example programs, with the installed library'
 	@echo 'make check         everything built strictly and tested in virtual machines'
 	@echo 'make demo          the demonstration in a virtual machine (FILE=...)'
 	@echo 'make lint          style, static analysis, documentation comments'
@@ -72,12 +73,17 @@ tools: lib
 selftests: lib setup
 	$(call sub,selftests,all KSFT=$(CACHE)/linux/tools/testing/selftests)
 
+# With what is installed and nothing else.
+examples:
+	$(Q)$(MAKE) -C lib/examples check-build O=$(CURDIR)/build/examples \
+		RSMCTL_VERSION=$(RSMCTL_VERSION)
+
 setup:
 	@selftests/vm/setup
 
 check: setup
 	@echo '== building'
-	$(Q)$(MAKE) lib tools selftests
+	$(Q)$(MAKE) lib tools selftests examples
 	$(Q)set -e; for kernel in $(RSM_KERNELS); do \
 		$(MAKE) test-modules KDIR=$$(realpath $(CACHE)/kernels/$$kernel/build); \
 	done
