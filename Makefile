@@ -28,7 +28,7 @@ SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSI
 sub = $(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
 .PHONY: all help modules test-modules lib tools selftests examples setup check demo lint \
-	install uninstall dkms-install clean
+	check-model install uninstall dkms-install clean
 
 all: modules lib tools
 
@@ -40,6 +40,7 @@ help:
 	@echo 'make selftests     test programs'
 	@echo 'make examples      example programs, with the installed library'
 	@echo 'make check         everything built strictly and tested in virtual machines'
+	@echo 'make check-model   a model of rebind, searched for errors (package spin)'
 	@echo 'make demo          the demonstration in a virtual machine (FILE=...)'
 	@echo 'make lint          style, static analysis, documentation comments'
 	@echo 'make install       module, library, tools, headers (prefix=, DESTDIR=)'
@@ -89,6 +90,9 @@ check: setup
 	done
 	@RSM_KERNELS='$(RSM_KERNELS)' selftests/vm/check \
 		$$($(MAKE) -s -C selftests list)
+
+check-model:
+	@selftests/model
 
 FILE ?= README
 demo: setup
