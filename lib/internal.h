@@ -13,8 +13,6 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define rsm_always_inline inline __attribute__((always_inline))
-#define rsm_noinline __attribute__((noinline))
 
 /* handle.c */
 

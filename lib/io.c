@@ -112,7 +112,7 @@ static int check_barrier(const struct rsm_import *import)
 	return RSM_SUCCESS;
 }
 
-static rsm_always_inline void copy_mapped(char *mapped, void *data, size_t count,
+static __always_inline void copy_mapped(char *mapped, void *data, size_t count,
 					const struct element *element,
 					rsm_permission_t right)
 {
@@ -122,7 +122,7 @@ static rsm_always_inline void copy_mapped(char *mapped, void *data, size_t count
 		element->copy(data, mapped, count);
 }
 
-static rsm_always_inline int
+static __always_inline int
 copy_direct(const struct rsm_handle *handle, uint64_t offset, void *data,
 	    size_t count, const struct element *element, rsm_permission_t right)
 {
@@ -236,7 +236,7 @@ static int transfer_any(rsm_memseg_import_handle_t im_memseg, off_t offset,
 }
 
 /* A single element of a segment that is mapped, and nothing stands against. */
-static rsm_always_inline bool is_simple(const struct rsm_handle *handle,
+static __always_inline bool is_simple(const struct rsm_handle *handle,
 				      const void *im_memseg, off_t offset,
 				      const void *data, size_t count,
 				      size_t size, rsm_permission_t right)
@@ -250,7 +250,7 @@ static rsm_always_inline bool is_simple(const struct rsm_handle *handle,
 	       count == 1;
 }
 
-static rsm_noinline int
+static __attribute_noinline__ int
 uncount_and_transfer(rsm_memseg_import_handle_t im_memseg, off_t offset,
 		     void *data, size_t count, const struct element *element,
 		     rsm_permission_t right)
@@ -259,14 +259,14 @@ uncount_and_transfer(rsm_memseg_import_handle_t im_memseg, off_t offset,
 	return transfer_any(im_memseg, offset, data, count, element, right);
 }
 
-static rsm_noinline int wake(struct rsm_handle *handle, int ret)
+static __attribute_noinline__ int wake(struct rsm_handle *handle, int ret)
 {
 	rsm_handle_wake(&handle->users);
 	return ret;
 }
 
 /* All calls are the last thing done: nothing is to be saved for after them. */
-static rsm_always_inline int transfer(rsm_memseg_import_handle_t im_memseg,
+static __always_inline int transfer(rsm_memseg_import_handle_t im_memseg,
 				    off_t offset, void *data, size_t count,
 				    const struct element *element,
 				    rsm_permission_t right)
