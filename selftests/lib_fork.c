@@ -9,7 +9,7 @@
 #include <signal.h>
 
 /* How long a test goes on, and after how many children it is enough */
-#define FORK_MS 2000
+#define FORK_MS 1500
 #define FORKS 500
 
 /* Seconds in which a child has to be done */
@@ -59,6 +59,12 @@ static int use_lock(void)
 	       rsm_memseg_unlock(im, 0);
 }
 
+/* Looks for it and finds none. */
+static int use_no_lock(void)
+{
+	return rsm_memseg_unlock(im, 8) != RSMERR_LOCK_NOT_HELD;
+}
+
 static int use_controller(void)
 {
 	rsmapi_controller_handle_t test;
@@ -82,9 +88,17 @@ static int use_export(void)
 	       rsm_memseg_export_destroy(new);
 }
 
+static int use_localmemory(void)
+{
+	rsm_localmemory_handle_t new;
+
+	return rsm_create_localmemory_handle(ctl, &new, other, length) ?:
+	       rsm_free_localmemory_handle(ctl, new);
+}
+
 static int (*const uses[])(void) = {
-	use_mapping,	use_pollfd,	use_lock,
-	use_controller, use_connection, use_export,
+	use_mapping,	use_pollfd,	use_lock,   use_no_lock,
+	use_controller, use_connection, use_export, use_localmemory,
 };
 
 static void *thread_uses(void *arg)

@@ -652,12 +652,14 @@ TEST_F(imp, ended_handles_do_not_wait)
 	rsm_barrier_mode_t mode;
 	struct uffd_msg msg;
 	pthread_t thread;
+	uintptr_t next;
 	void *new;
 	int fd;
 
 	EXPECT_OK(rsm_memseg_import_disconnect(old_im));
 	EXPECT_OK(rsm_get_controller("test0", &old_ctl));
 	EXPECT_OK(rsm_release_controller(old_ctl));
+	next = (uintptr_t)old_ctl + SLOT_MASK + 1;
 	fd = stall(_metadata, addr);
 	ASSERT_OK(pthread_create(&thread, NULL, thread_creates, addr));
 	ASSERT_EQ(sizeof(msg), read(fd, &msg, sizeof(msg)));
@@ -666,11 +668,15 @@ TEST_F(imp, ended_handles_do_not_wait)
 	EXPECT_ERR(RSMERR_BAD_SEG_HNDL, rsm_memseg_import_disconnect(old_im));
 	EXPECT_ERR(RSMERR_BAD_SEG_HNDL, rsm_intr_signal_wait(old_im, -1));
 	EXPECT_ERR(RSMERR_BAD_CTLR_HNDL, rsm_release_controller(old_ctl));
+	/* nor does the new one, taken for another kind */
+	EXPECT_ERR(RSMERR_BAD_SEG_HNDL,
+		   rsm_memseg_import_get_mode((void *)next, &mode));
+	EXPECT_ERR(RSMERR_BAD_CTLR_HNDL, rsm_release_controller((void *)next));
 	/* closing it lets the thread go on */
 	close(fd);
 	ASSERT_OK(pthread_join(thread, &new));
-	EXPECT_EQ((uintptr_t)old_im & SLOT_MASK, (uintptr_t)new & SLOT_MASK);
-	EXPECT_EQ((uintptr_t)old_ctl & SLOT_MASK, (uintptr_t)new & SLOT_MASK);
+	EXPECT_EQ(next, (uintptr_t)new);
+	EXPECT_EQ(next & SLOT_MASK, (uintptr_t)old_im & SLOT_MASK);
 }
 
 /* Threads that are cancelled, wherever they can be */
