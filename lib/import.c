@@ -160,7 +160,7 @@ int rsm_memseg_import_disconnect(rsm_memseg_import_handle_t im_memseg)
 
 	if (!handle)
 		return RSMERR_BAD_SEG_HNDL;
-	if (handle->import.implicit)
+	if (handle->import.mapped && handle->import.implicit)
 		remove_mapping(handle);
 	ret = check_disconnect(handle);
 	if (ret) {
@@ -264,15 +264,17 @@ void rsm_import_map_whole(struct rsm_handle *handle)
 
 	if (import->mapped)
 		return;
+	/* Before it is mapped, so that a child does not take it for another. */
+	import->implicit = true;
 	switch (add_mapping(handle, &addr, 0, import->granted, 0,
 			    import->length)) {
 	case RSM_SUCCESS:
-		import->implicit = true;
-		break;
+		return;
 	case RSMERR_BAD_PERMS:
 	case RSMERR_MAP_FAILED:
 		import->unmappable = true;
 	}
+	import->implicit = false;
 }
 
 int rsm_memseg_import_map(rsm_memseg_import_handle_t im_memseg, void **address,
