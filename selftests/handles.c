@@ -403,30 +403,6 @@ TEST_F(handles, destroy_with_a_copy_elsewhere)
 
 /* Passing descriptors to a process that was there before */
 
-static int fd_message(int socket, int *fds, size_t count, bool send)
-{
-	char byte = 0, control[CMSG_SPACE(2 * sizeof(int))] = { 0 };
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = CMSG_SPACE(count * sizeof(int)),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
-	memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
-	if (send)
-		return sendmsg(socket, &msg, 0) == 1 ? 0 : -errno;
-	if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) != 1)
-		return -errno;
-	memcpy(fds, CMSG_DATA(cmsg), count * sizeof(int));
-	return 0;
-}
-
 /* fds[0] is an export, fds[1] an import. */
 static void use_passed(struct __test_metadata *_metadata, int *fds)
 {
@@ -455,14 +431,15 @@ TEST_F(handles, threat_15_passed_over_a_socket)
 	if (!pid) {
 		close_fd(&self->import);
 		close_fd(&self->export);
-		if (fd_message(sockets[1], fds, 2, false))
+		fds[0] = rsm_receive_fd(sockets[1]);
+		fds[1] = rsm_receive_fd(sockets[1]);
+		if (fds[0] < 0 || fds[1] < 0)
 			_exit(1);
 		use_passed(_metadata, fds);
 		_exit(0);
 	}
-	fds[0] = self->export;
-	fds[1] = self->import;
-	EXPECT_OK(fd_message(sockets[0], fds, 2, true));
+	EXPECT_OK(rsm_send_fd(sockets[0], self->export));
+	EXPECT_OK(rsm_send_fd(sockets[0], self->import));
 	EXPECT_EQ(0, rsm_wait_child(pid));
 	EXPECT_EQ(-1, rsm_stamp_check(self->mem, LENGTH, LATER_SEED));
 	EXPECT_EQ(0, events(self->import));
@@ -483,7 +460,7 @@ static int creator_of_pid(struct impostor *arg)
 	if (rsm_create(ctl, 0, arg->mem, LENGTH, RSM_EXPORT_ALLOW_REBIND, &fd,
 		       NULL))
 		return 1;
-	return !!fd_message(arg->sockets[1], &fd, 1, true);
+	return !!rsm_send_fd(arg->sockets[1], fd);
 }
 
 static pid_t fork_with_pid(pid_t pid)
@@ -513,7 +490,8 @@ TEST_F(handles, threat_39_same_pid_is_not_the_creator)
 	if (!pid)
 		_exit(creator_of_pid(&arg));
 	ASSERT_EQ(0, rsm_wait_child(pid));
-	ASSERT_OK(fd_message(arg.sockets[0], &arg.export, 1, false));
+	arg.export = rsm_receive_fd(arg.sockets[0]);
+	ASSERT_LE(0, arg.export);
 	again = fork_with_pid(pid);
 	if (!again) {
 		EXPECT_FAIL(EPERM, RSM_ERR_NOT_CREATOR,

@@ -313,53 +313,17 @@ TEST_F(seg, republish)
 
 /* Through a socket */
 
-static int send_ticket(int socket)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec byte = { "t", 1 };
-	struct msghdr msg = {
-		.msg_iov = &byte,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &ticket, sizeof(int));
-	return sendmsg(socket, &msg, 0) == 1 ? 0 : -errno;
-}
-
-static int receive_ticket(int socket)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	char buffer;
-	struct iovec byte = { &buffer, 1 };
-	struct msghdr msg = {
-		.msg_iov = &byte,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-
-	if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) != 1 ||
-	    !CMSG_FIRSTHDR(&msg))
-		return -1;
-	memcpy(&ticket, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
-	return 0;
-}
-
 /* Another user, in another IPC namespace, that has nothing but the socket */
 static int child_redeems(void *arg)
 {
 	int socket = *(int *)arg;
 	int ret;
 
-	if (unshare(CLONE_NEWIPC) || rsm_drop_to(RSM_NOBODY) ||
-	    receive_ticket(socket))
+	if (unshare(CLONE_NEWIPC) || rsm_drop_to(RSM_NOBODY))
 		return 255;
+	ticket = rsm_receive_fd(socket);
+	if (ticket < 0)
+		return 254;
 	id = SEGID;
 	if (connect_to(RSM_PERM_READ) != RSMERR_SEG_NOT_PUBLISHED)
 		return 253;
@@ -379,7 +343,7 @@ TEST_F(seg, sent_to_another_namespace)
 	if (!child)
 		_exit(child_redeems(&sockets[1]));
 	ASSERT_OK(grant(RSM_PERM_RDWR));
-	EXPECT_OK(send_ticket(sockets[0]));
+	EXPECT_OK(rsm_send_fd(sockets[0], ticket));
 	close(ticket);
 	EXPECT_OK(rsm_wait_child(child));
 	EXPECT_OK(rsm_intr_signal_wait(seg, 0));
