@@ -388,7 +388,7 @@ static void repopulate_area(struct rsm_area *area, unsigned int *total)
 	unsigned long last = (vma->vm_end - 1) >> PMD_SHIFT;
 	unsigned int budget = min_t(unsigned int, *total, RSM_EAGER_WINDOWS);
 
-	mmap_assert_write_locked(vma->vm_mm);
+	lockdep_assert_held_write(&vma->vm_mm->mmap_lock);
 	if (!(vma->vm_flags & (VM_READ | VM_WRITE)) || vma_pages(vma) == 1)
 		return;
 	vm_flags_set(vma, VM_PFNMAP);
