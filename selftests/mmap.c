@@ -1138,4 +1138,69 @@ TEST_F(mmap, threat_04_threads_fault_while_remapped)
 	EXPECT_FALSE(faults.bad);
 }
 
+/* An importer that maps and faults all the time, until it is told to look. */
+#define WINDOW (2UL << 20)
+#define RACE_LENGTH (8 * WINDOW)
+#define RACE_ROUNDS 150
+
+struct fault_race {
+	int fd;
+	bool begun;
+	bool over;
+};
+
+static int map_and_fault(void *arg)
+{
+	struct fault_race *race = arg;
+	char *next, *map = MAP_FAILED;
+	size_t i;
+
+	while (!__atomic_load_n(&race->over, __ATOMIC_ACQUIRE)) {
+		next = rsm_map(race->fd, RACE_LENGTH, PROT_RW);
+		if (next == MAP_FAILED)
+			break;
+		if (map != MAP_FAILED)
+			munmap(map, RACE_LENGTH);
+		map = next;
+		__atomic_store_n(&race->begun, true, __ATOMIC_RELEASE);
+		for (i = PAGE; i < RACE_LENGTH; i += WINDOW)
+			(void)*(volatile char *)(map + i);
+	}
+	while (!__atomic_load_n(&race->over, __ATOMIC_ACQUIRE))
+		sched_yield();
+	for (i = 0; i < RACE_LENGTH; i += PAGE)
+		if (map[i])
+			return 1;
+	return 0;
+}
+
+/* When unpublish has returned no fault that began earlier shows a page. */
+TEST_F_TIMEOUT(mmap, threat_06_unpublish_while_faulting, 100)
+{
+	struct fault_race *race = mmap(NULL, PAGE, PROT_RW,
+				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct rsm_export exp;
+	int round;
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, race);
+	ASSERT_OK(rsm_export_new(&self->scene, RACE_LENGTH, 1, &exp));
+	memset(exp.mem, 7, RACE_LENGTH);
+	for (round = 0; round < RACE_ROUNDS; round++) {
+		memset(race, 0, sizeof(*race));
+		race->fd = rsm_import(&self->scene, exp.segid, RW);
+		ASSERT_LE(0, race->fd);
+		pid = rsm_start_child(map_and_fault, race);
+		close(race->fd);
+		while (!__atomic_load_n(&race->begun, __ATOMIC_ACQUIRE))
+			sched_yield();
+		usleep(random() % 3000);
+		EXPECT_OK(rsm_unpublish(exp.fd, NULL));
+		__atomic_store_n(&race->over, true, __ATOMIC_RELEASE);
+		ASSERT_EQ(0, rsm_wait_child(pid));
+		exp.segid = 0;
+		ASSERT_OK(rsm_publish(exp.fd, &exp.segid, NULL, 0, NULL));
+	}
+}
+
 TEST_HARNESS_MAIN

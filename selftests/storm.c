@@ -542,6 +542,7 @@ static int rebind_once(FIXTURE_DATA(storm) *self, uint64_t number)
 	size_t size = self->pages * rsm_page_size();
 	uint64_t *mem, *old = self->mem;
 	uint64_t none = 0, since = 0;
+	bool early = number % 2;
 	int ret;
 
 	add_time(&none, &since);
@@ -550,13 +551,17 @@ static int rebind_once(FIXTURE_DATA(storm) *self, uint64_t number)
 		return -ENOMEM;
 	add_time(&self->fill_ns, &since);
 	__atomic_store_n(&self->shared->started, number, __ATOMIC_RELEASE);
+	/* Every other time the segment is the last to hold the old pages. */
+	if (early)
+		let_go(self, old, false);
 	ret = rsm_rebind(self->fd, mem, size, NULL);
 	if (ret)
 		return ret;
 	__atomic_store_n(&self->shared->returned, number, __ATOMIC_RELEASE);
 	self->mem = mem;
 	add_time(&self->rebind_ns, &since);
-	let_go(self, old, !(number % KEEP_EVERY));
+	if (!early)
+		let_go(self, old, !(number % KEEP_EVERY));
 	add_time(&self->release_ns, &since);
 	return 0;
 }
