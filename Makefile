@@ -28,7 +28,7 @@ SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSI
 sub = $(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
 .PHONY: all help modules test-modules lib tools selftests examples setup check demo lint \
-	check-model install uninstall dkms-install clean
+	check-model check-mutants install uninstall dkms-install clean
 
 all: modules lib tools
 
@@ -41,6 +41,7 @@ help:
 	@echo 'make examples      example programs, with the installed library'
 	@echo 'make check         everything built strictly and tested in virtual machines'
 	@echo 'make check-model   a model of rebind, searched for errors (package spin)'
+	@echo 'make check-mutants the driver broken on purpose, to see the tests notice'
 	@echo 'make demo          the demonstration in a virtual machine (FILE=...)'
 	@echo 'make lint          style, static analysis, documentation comments'
 	@echo 'make install       module, library, tools, headers (prefix=, DESTDIR=)'
@@ -93,6 +94,10 @@ check: setup
 
 check-model:
 	@selftests/model
+
+check-mutants: setup
+	$(Q)$(MAKE) lib selftests
+	@selftests/vm/mutants
 
 FILE ?= README
 demo: setup
