@@ -12,8 +12,6 @@
 
 #include "internal.h"
 
-#define NS_PER_MS 1000000ULL
-
 int rsm_segment_post(const struct rsm_segment *seg, uint_t flags)
 {
 	struct rsm_signal_post cmd = {

@@ -272,6 +272,8 @@ void rsm_locks_free(struct rsm_segment *seg);
 int rsm_segment_post(const struct rsm_segment *seg, uint_t flags);
 
 /* wait.c */
+#define NS_PER_MS 1000000ULL
+
 uint64_t rsm_deadline(int timeout_ms);
 uint64_t rsm_time_left(uint64_t deadline);
 void rsm_futex_wait(const uint32_t *word, uint32_t value, uint64_t timeout_ns);

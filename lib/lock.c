@@ -31,7 +31,7 @@ struct rsm_held_lock {
  * How often a thread that waits for another one looks if the import has been
  * aborted, in nanoseconds: the kernel does not know that it waits.
  */
-#define LOOK_NS 100000000ULL
+#define LOOK_NS (100 * NS_PER_MS)
 
 /* The number of this thread; a pthread_t is used again when one has ended. */
 static uint64_t self(void)

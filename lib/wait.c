@@ -14,7 +14,6 @@
 
 #include "internal.h"
 
-#define NS_PER_MS 1000000ULL
 #define NS_PER_S 1000000000ULL
 
 static uint64_t now(void)
