@@ -31,6 +31,10 @@
 
 #include "kselftest_harness.h"
 
+/* Kernels that watch themselves, on emulated processors, take their time. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
 #define RSM_DEV "/dev/rsmctl"
 #define RSM_STATS_DIR "/sys/module/rsmctl/stats/"
 

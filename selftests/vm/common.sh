@@ -14,16 +14,26 @@ PROG=$(basename "$0")
 KERNELS=${RSM_KERNELS:-6.1 6.12}
 
 # What a broken kernel says.
-SPLAT='kernel BUG at|WARNING:|BUG:|Oops:|possible recursive locking'
+SPLAT='kernel BUG at|WARNING:|BUG:|BUG [a-z]|Oops:|possible recursive locking'
 SPLAT+='|Internal error|suspicious RCU usage|possible circular locking'
-SPLAT+='|general protection fault|unreferenced object'
+SPLAT+='|general protection fault|unreferenced object|pagealloc: '
 SPLAT+='|INFO: task .* blocked|soft lockup|rcu.*stall|KASAN|UBSAN'
-SPLAT+='|Kernel panic'
+SPLAT+='|INFO: trying to register non-static key|Kernel panic'
 
 # Statuses of run that do not come from the command.
 EX_SPLAT=70
 EX_DIED=71
 EX_TIMEOUT=124
+
+# append_of KERNEL: arguments for a kernel that is to notice who writes to pages,
+# or reads them, after they were freed. 6.1 has secret memory only if told so.
+append_of()
+{
+	case $1 in
+	debug*)	echo "page_poison=1 secretmem.enable=1" ;;
+	*)	echo "init_on_free=1 secretmem.enable=1" ;;
+	esac
+}
 
 die()
 {

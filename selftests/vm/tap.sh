@@ -6,6 +6,7 @@
 
 SELFTESTS=$TOP/selftests
 SKIPS=$SELFTESTS/SKIPS
+DEFAULT_LIMIT=120
 passed=0
 failed=0
 skipped=0
@@ -72,4 +73,44 @@ count_suite()
 		[ "$status" != 4 ]; }; then
 		fail "$suite on $kernel: ended with status ${status:-unknown}"
 	fi
+}
+
+# limit_of KERNEL SUITE: its time limit in seconds.
+limit_of()
+{
+	awk -v suite="$2" -v limit=$DEFAULT_LIMIT \
+		-v times="$(case $1 in debug*) echo 5 ;; *) echo 1 ;; esac)" \
+		'$1 == suite { limit = $2 } END { print limit * times }' \
+		"$SELFTESTS/timeouts"
+}
+
+# entries_of KERNEL SUITE...: sets entries to what vm/suites is called with, and
+# total to the seconds that boot and suites may take.
+entries_of()
+{
+	local kernel=$1 suite limit
+
+	shift
+	entries=()
+	total=300
+	for suite; do
+		limit=$(limit_of "$kernel" "$suite")
+		entries+=("$suite:$limit")
+		total=$((total + limit))
+	done
+}
+
+# count_run KERNEL FILE STATUS SUITE...: FILE is the output of a run of all
+# these, which ended with STATUS.
+count_run()
+{
+	local kernel=$1 file=$2 status=$3 suite
+
+	shift 3
+	for suite; do
+		sed -n "/^# suite $suite on /,/^# suite $suite ended /p" \
+			"$file" >"$file.suite"
+		count_suite "$kernel" "$suite" "$file.suite"
+	done
+	[ "$status" = 0 ] || fail "the run on $kernel ended with status $status"
 }
