@@ -30,7 +30,10 @@ EX_TIMEOUT=124
 append_of()
 {
 	case $1 in
-	debug*)	echo "page_poison=1 secretmem.enable=1" ;;
+	debug-kcsan)
+		# the module alone is watched, so often enough
+		echo "page_poison=1 secretmem.enable=1 kcsan.skip_watch=200" ;;
+	debug)	echo "page_poison=1 secretmem.enable=1" ;;
 	*)	echo "init_on_free=1 secretmem.enable=1" ;;
 	esac
 }
