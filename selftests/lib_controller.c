@@ -139,7 +139,7 @@ static int hide_etc_rsm(void)
 	mkdir("/etc", 0755);
 	mkdir("/etc/rsm", 0755);
 	if (unshare(CLONE_NEWNS) ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) ||
 	    mount("none", "/etc/rsm", "tmpfs", 0, NULL))
 		return -errno;
 	return 0;

@@ -227,10 +227,16 @@ FIXTURE_TEARDOWN(path)
 	close_controller(_metadata);
 }
 
+/* Where nobody takes memory who is free to choose, so that a hole stays one */
+#define HALVES 0x40000000UL
+
 /* Memory of two pages, the second one with @prot, or not there if negative */
 static inline char *half(int prot)
 {
-	char *addr = rsm_alloc(2 * page);
+	static size_t count;
+	char *addr = mmap((char *)HALVES + 4 * page * count++, 2 * page,
+			  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+			  MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (prot < 0)
 		munmap(addr + page, page);

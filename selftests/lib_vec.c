@@ -140,17 +140,26 @@ TEST_F(path, entries_of_nothing)
 
 TEST_F(path, the_caller_keeps_the_list)
 {
-	rsm_iovec_t vec = vec_of(0, 0, 8);
-	rsm_scat_gath_t sg_io = list_of(&vec, 1);
+	rsm_iovec_t vec;
+	rsm_scat_gath_t sg_io;
 	rsm_iovec_t vec_before;
 	rsm_scat_gath_t before_call;
 
 	open_local(_metadata);
+	/* with the holes between the members, which are compared, too */
+	memset(&vec, 0, sizeof(vec));
+	vec.io_type = RSM_VA_TYPE;
 	vec.local.vaddr = local;
+	vec.transfer_length = 8;
+	memset(&sg_io, 0, sizeof(sg_io));
 	sg_io.local_nodeid = 4711;
+	sg_io.io_request_count = 1;
+	sg_io.io_residual_count = 4711;
 	sg_io.flags = RSM_IMPLICIT_SIGPOST | RSM_SIGPOST_NO_ACCUMULATE | 1U << 9;
-	vec_before = vec;
-	before_call = sg_io;
+	sg_io.remote_handle = im;
+	sg_io.iovec = &vec;
+	memcpy(&vec_before, &vec, sizeof(vec));
+	memcpy(&before_call, &sg_io, sizeof(sg_io));
 	before_call.io_residual_count = 0;
 	EXPECT_OK(rsm_memseg_import_putv(&sg_io));
 	EXPECT_EQ(0, memcmp(&vec, &vec_before, sizeof(vec)));
