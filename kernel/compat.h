@@ -29,6 +29,14 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #endif
 
 /*
+ * From 6.16 on no module can tell it not to make page tables. They are there
+ * when it is called, so it makes none.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define apply_to_existing_page_range apply_to_page_range
+#endif
+
+/*
  * Before 6.3 a long-term pin that has to fault holds the mmap lock all the
  * time and cannot be killed: fault in as ordinary references do, and then pin.
  */

@@ -23,6 +23,7 @@
 #include <linux/slab.h>
 
 #include "rsm_private.h"
+#include "rsm_test.h"
 
 /* Pages pinned at a time: what one page of pointers holds. */
 #define PIN_BATCH (PAGE_SIZE / sizeof(struct page *))
@@ -238,6 +239,7 @@ int rsm_pages_pin(unsigned long vaddr, unsigned long count,
 	atomic_long_add(count, &rsm_stats.pinned_pages);
 
 	ret = pin_all(pages, vaddr, count);
+	rsm_test_pinned(pages);
 	if (ret) {
 		rsm_pages_put(pages);
 		return ret;
@@ -264,6 +266,7 @@ static void pages_release(struct kref *ref)
 	struct rsm_pages *pages = container_of(ref, struct rsm_pages, ref);
 	unsigned int i;
 
+	rsm_test_unpin(pages);
 	for (i = 0; i < pages->nr_extents; i++)
 		unpin_extent(&pages->extents[i]);
 	atomic_long_sub(pages->charged, &rsm_stats.pinned_pages);

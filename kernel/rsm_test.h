@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ioctls on the control node for the tests, in modules built with RSM_TEST=y.
+ * What modules built with RSM_TEST=y have for the tests: ioctls on the control
+ * node, and calls from the places where something is to be looked at.
  */
 #ifndef _RSM_TEST_H
 #define _RSM_TEST_H
@@ -10,5 +11,33 @@
 
 /* Hold the caller's mmap lock for writing; the argument is in milliseconds. */
 #define RSM_TEST_HOLD_MMAP_LOCK _IO(RSM_TYPE, 0xF0)
+
+#ifdef __KERNEL__
+struct inode;
+struct rsm_pages;
+
+#ifdef RSM_TEST
+void rsm_test_pinned(const struct rsm_pages *pages);
+void rsm_test_unpin(const struct rsm_pages *pages);
+void rsm_test_add_inode(struct inode *inode);
+void rsm_test_remove_inode(struct inode *inode);
+#else
+static inline void rsm_test_pinned(const struct rsm_pages *pages)
+{
+}
+
+static inline void rsm_test_unpin(const struct rsm_pages *pages)
+{
+}
+
+static inline void rsm_test_add_inode(struct inode *inode)
+{
+}
+
+static inline void rsm_test_remove_inode(struct inode *inode)
+{
+}
+#endif
+#endif /* __KERNEL__ */
 
 #endif /* _RSM_TEST_H */

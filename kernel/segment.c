@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 
 #include "rsm_private.h"
+#include "rsm_test.h"
 
 #define RSM_FS_MAGIC 0x52534d43
 
@@ -52,11 +53,13 @@ static int make_inode(struct rsm_segment *seg)
 		return PTR_ERR(inode);
 	}
 	seg->inode = inode;
+	rsm_test_add_inode(inode);
 	return 0;
 }
 
 static void free_inode(struct rsm_segment *seg)
 {
+	rsm_test_remove_inode(seg->inode);
 	iput(seg->inode);
 	simple_release_fs(&rsm_mount, &rsm_mount_count);
 }
