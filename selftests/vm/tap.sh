@@ -6,7 +6,7 @@
 
 SELFTESTS=$TOP/selftests
 SKIPS=$SELFTESTS/SKIPS
-DEFAULT_LIMIT=120
+DEFAULT_LIMIT=300
 passed=0
 failed=0
 skipped=0
