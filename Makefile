@@ -28,7 +28,8 @@ SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSI
 sub = $(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
 .PHONY: all help modules test-modules lib tools selftests examples setup check demo lint \
-	check-model check-mutants install uninstall dkms-install clean
+	check-model check-mutants install install-module uninstall \
+	dkms-install dkms-build dkms-uninstall clean
 
 all: modules lib tools
 
@@ -46,7 +47,8 @@ help:
 	@echo 'make lint          style, static analysis, documentation comments'
 	@echo 'make install       module, library, tools, headers (prefix=, DESTDIR=)'
 	@echo 'make uninstall     removes what install has put in place'
-	@echo 'make dkms-install  module under the care of DKMS (KVER=kernel release)'
+	@echo 'make dkms-install  module under the care of DKMS (KVER=kernel release);'
+	@echo '                   dkms-uninstall takes it away again'
 	@echo 'make clean         removes build/'
 
 # The module is built in a directory of its own for each kernel, on links to
@@ -112,30 +114,56 @@ demo: setup
 lint: setup
 	@RSM_KERNELS='$(RSM_KERNELS)' .ci/lint
 
-install: modules lib tools
+# DKMS, where it has the module in its care, has installed it.
+dkms_installed = $(if $(DESTDIR),,$(shell dkms status rsmctl -k $(RELEASE) \
+	2>/dev/null | grep installed))
+
+install: lib tools
+	$(if $(dkms_installed),@echo 'rsmctl.ko is left to DKMS', \
+		$(Q)$(MAKE) install-module)
+	$(call sub,lib,install)
+	$(call sub,tools,install)
+	$(if $(DESTDIR),,$(Q)ldconfig)
+
+install-module: modules
 	$(Q)$(MAKE) -C $(KDIR) M=$(MODBUILD) INSTALL_MOD_DIR=$(INSTALL_DIR) \
 		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
 		CONFIG_DEBUG_INFO_BTF_MODULES= modules_install
-	$(call sub,lib,install)
-	$(call sub,tools,install)
-	$(if $(DESTDIR),,$(Q)depmod $(RELEASE) && ldconfig)
+	$(if $(DESTDIR),,$(Q)depmod $(RELEASE))
 
+# Of all kernels that it was installed for.
 uninstall:
 	$(call sub,tools,uninstall)
 	$(call sub,lib,uninstall)
-	$(Q)rm -f $(DESTDIR)/lib/modules/$(RELEASE)/$(INSTALL_DIR)/rsmctl.ko*
-	$(if $(DESTDIR),,$(Q)depmod $(RELEASE) && ldconfig)
+	$(Q)cd $(DESTDIR)/lib/modules 2>/dev/null || exit 0; \
+		for module in */$(INSTALL_DIR)/rsmctl.ko*; do \
+		[ -e $$module ] || continue; \
+		rm $$module || exit; \
+		rmdir --ignore-fail-on-non-empty $${module%/*}; \
+		$(if $(DESTDIR),:,depmod $${module%%/*}); \
+	done
+	$(if $(DESTDIR),,$(Q)ldconfig)
 
+# With DESTDIR, which is a package to be, only its source is put in place.
 dkms-install:
-	@command -v dkms >/dev/null || \
-		{ echo 'dkms is missing: apt-get install dkms' >&2; exit 1; }
 	$(Q)rm -rf $(DKMS_SRC)
 	$(Q)mkdir -p $(DKMS_SRC)
 	$(Q)cp -r Makefile Kbuild dkms.conf COPYING kernel include $(DKMS_SRC)/
-	$(Q)dkms status rsmctl/$(RSMCTL_VERSION) | grep -q . || \
-		dkms add rsmctl/$(RSMCTL_VERSION)
-	$(Q)dkms build --force rsmctl/$(RSMCTL_VERSION) -k $(KVER)
-	$(Q)dkms install --force rsmctl/$(RSMCTL_VERSION) -k $(KVER)
+	$(if $(DESTDIR),,$(Q)$(MAKE) dkms-build)
+
+DKMS_MODULE = rsmctl/$(RSMCTL_VERSION)
+dkms-build:
+	@command -v dkms >/dev/null || \
+		{ echo 'dkms is missing: apt-get install dkms' >&2; exit 1; }
+	$(Q)rm -f /lib/modules/$(KVER)/$(INSTALL_DIR)/rsmctl.ko*
+	$(Q)dkms status $(DKMS_MODULE) | grep -q . || dkms add $(DKMS_MODULE)
+	$(Q)dkms build --force $(DKMS_MODULE) -k $(KVER)
+	$(Q)dkms install --force $(DKMS_MODULE) -k $(KVER)
+
+dkms-uninstall:
+	$(if $(DESTDIR),,$(Q)! dkms status $(DKMS_MODULE) 2>/dev/null | \
+		grep -q . || dkms remove $(DKMS_MODULE) --all)
+	$(Q)rm -rf $(DKMS_SRC)
 
 clean:
 	$(Q)rm -rf build
