@@ -9,7 +9,8 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 prefix ?= /usr/local
 DESTDIR ?=
 CACHE := $(or $(RSM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rsmctl)
-RSM_KERNELS ?= 6.1 6.12
+RSM_KERNELS ?= 6.1 6.12 debug
+ALL_KERNELS := 6.1 6.12 6.1-rt 7.x debug debug-kcsan
 RSM_TEST ?=
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
@@ -27,8 +28,8 @@ INSTALL_DIR := updates
 SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSION)
 sub = $(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
-.PHONY: all help modules test-modules lib tools selftests examples setup check demo lint \
-	check-model check-mutants install install-module uninstall \
+.PHONY: all help modules test-modules lib tools selftests examples setup kernels \
+	check check-all check-model check-mutants demo lint install install-module uninstall \
 	dkms-install dkms-build dkms-uninstall clean
 
 all: modules lib tools
@@ -40,7 +41,9 @@ help:
 	@echo 'make tools         rsmctl and the demo programs'
 	@echo 'make selftests     test programs'
 	@echo 'make examples      example programs, with the installed library'
-	@echo 'make check         everything built strictly and tested in virtual machines'
+	@echo 'make check         everything built strictly and tested in virtual machines,'
+	@echo '                   one with a kernel that is built here, once'
+	@echo 'make check-all     every test there is, on every kernel: some hours'
 	@echo 'make check-model   a model of rebind, searched for errors (package spin)'
 	@echo 'make check-mutants the driver broken on purpose, to see the tests notice'
 	@echo 'make demo          the demonstration in a virtual machine (FILE=...)'
@@ -83,16 +86,31 @@ examples:
 		RSMCTL_VERSION=$(RSMCTL_VERSION)
 
 setup:
-	@selftests/vm/setup
+	@selftests/vm/setup $(filter-out debug%,$(RSM_KERNELS))
 
-check: setup
+# Those that watch themselves, which nobody offers.
+kernels: setup
+	@for kernel in $(filter debug%,$(RSM_KERNELS)); do \
+		selftests/vm/debug $$(echo $$kernel | \
+			sed 's/^debug$$/kasan/;s/^debug-//') || exit; \
+	done
+
+check: kernels
 	@echo '== building'
 	$(Q)$(MAKE) lib tools selftests examples
 	$(Q)set -e; for kernel in $(RSM_KERNELS); do \
 		$(MAKE) test-modules KDIR=$$(realpath $(CACHE)/kernels/$$kernel/build); \
 	done
-	@RSM_KERNELS='$(RSM_KERNELS)' selftests/vm/check \
-		$$($(MAKE) -s -C selftests list)
+	@RSM_KERNELS='$(RSM_KERNELS)' RSM_ALL='$(RSM_ALL)' selftests/vm/check
+
+check-all: lint check-model
+	@selftests/vm/setup tools
+	$(Q)$(MAKE) check RSM_KERNELS='$(ALL_KERNELS)' RSM_ALL=y
+	@selftests/valgrind
+	@selftests/libfuzz
+	$(Q)$(MAKE) check-mutants
+	@selftests/soak
+	@selftests/vm/install
 
 check-model:
 	@selftests/model
@@ -112,7 +130,7 @@ demo: setup
 		/usr/bin/demo '$(notdir $(FILE))'
 
 lint: setup
-	@RSM_KERNELS='$(RSM_KERNELS)' .ci/lint
+	@RSM_KERNELS='$(filter-out debug%,$(RSM_KERNELS))' .ci/lint
 
 # DKMS, where it has the module in its care, has installed it.
 dkms_installed = $(if $(DESTDIR),,$(shell dkms status rsmctl -k $(RELEASE) \
