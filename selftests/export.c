@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/auxv.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -1510,6 +1511,353 @@ TEST_F(export, threat_14_exporter_forks)
 	rsm_stamp(exp.mem, LENGTH, 2);
 	EXPECT_OK(rsm_wait_child(pid));
 	EXPECT_EQ(-1, rsm_stamp_check(map, LENGTH, 2));
+}
+
+/*
+ * 23: memory of which a page does not come, or must not be stored to, until
+ * the one who holds a userfaultfd says so. That is the test process; a child
+ * creates or rebinds.
+ */
+#define UFFD_PAGE 2
+#define UFFD_FILL 5
+#define UFFD_LATE 9
+#define UFFD_STILL_MS 200
+#define UFFD_BOUND_MS 20000
+
+struct uffd_call {
+	const struct rsm_scene *scene;
+	int sockets[2];
+	__u64 features;
+	bool wp;
+	bool rebind;
+	__u32 segid;
+	bool done;
+	int ret;
+	__u32 error;
+};
+
+FIXTURE(uffd)
+{
+	struct rsm_scene scene;
+	struct uffd_call *call;
+	pid_t pid;
+	int uffd;
+};
+
+FIXTURE_VARIANT(uffd)
+{
+	bool wp;
+	bool rebind;
+};
+
+FIXTURE_VARIANT_ADD(uffd, missing_create)
+{
+	.wp = false,
+	.rebind = false,
+};
+
+FIXTURE_VARIANT_ADD(uffd, missing_rebind)
+{
+	.wp = false,
+	.rebind = true,
+};
+
+FIXTURE_VARIANT_ADD(uffd, protected_create)
+{
+	.wp = true,
+	.rebind = false,
+};
+
+FIXTURE_VARIANT_ADD(uffd, protected_rebind)
+{
+	.wp = true,
+	.rebind = true,
+};
+
+FIXTURE_SETUP(uffd)
+{
+	ASSERT_OK(rsm_scene_open(&self->scene));
+	self->pid = 0;
+	self->uffd = -1;
+	self->call = rsm_alloc_shared(PAGE);
+	ASSERT_NE(MAP_FAILED, self->call);
+	self->call->scene = &self->scene;
+	self->call->wp = variant->wp;
+	self->call->rebind = variant->rebind;
+	ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+			     self->call->sockets));
+}
+
+FIXTURE_TEARDOWN(uffd)
+{
+	if (self->pid > 0) {
+		kill(self->pid, SIGKILL);
+		rsm_wait_child(self->pid);
+	}
+	EXPECT_TRUE(rsm_scene_close(&self->scene));
+	munmap(self->call, PAGE);
+}
+
+/* Memory whose page UFFD_PAGE is under the userfaultfd *@uffd. */
+static char *uffd_memory(const struct uffd_call *call, int *uffd)
+{
+	char *mem = rsm_alloc(LENGTH);
+	char *page = mem + UFFD_PAGE * PAGE;
+	int ret;
+
+	*uffd = rsm_uffd_open(call->features);
+	if (mem == MAP_FAILED || *uffd < 0)
+		return NULL;
+	memset(mem, UFFD_FILL, LENGTH);
+	if (!call->wp)
+		madvise(page, PAGE, MADV_DONTNEED);
+	ret = rsm_uffd_register(*uffd, page, PAGE,
+				call->wp ? UFFDIO_REGISTER_MODE_WP :
+					   UFFDIO_REGISTER_MODE_MISSING);
+	if (!ret && call->wp)
+		ret = rsm_uffd_protect(*uffd, page, PAGE, true);
+	return ret ? NULL : mem;
+}
+
+static int uffd_act(struct uffd_call *call, struct rsm_export *exp, char *mem)
+{
+	int ret;
+
+	if (call->rebind)
+		return rsm_rebind(exp->fd, mem, LENGTH, &call->error);
+	ret = rsm_create(call->scene->fd, call->scene->controller, mem, LENGTH,
+			 0, &exp->fd, &call->error);
+	return ret ?: rsm_publish(exp->fd, &call->segid, NULL, 0, NULL);
+}
+
+/* Hand the userfaultfd over, and make the call that has to wait. */
+static int run_uffd_call(void *arg)
+{
+	struct uffd_call *call = arg;
+	struct rsm_export exp = { .fd = -1 };
+	char *mem;
+	int uffd;
+
+	if (call->rebind) {
+		if (rsm_export_new(call->scene, LENGTH, 1, &exp))
+			return 1;
+		call->segid = exp.segid;
+	}
+	mem = uffd_memory(call, &uffd);
+	if (!mem || rsm_send_fd(call->sockets[1], uffd))
+		return 2;
+	close(uffd);
+	call->ret = uffd_act(call, &exp, mem);
+	__atomic_store_n(&call->done, true, __ATOMIC_RELEASE);
+	return pause();
+}
+
+static bool uffd_done(const struct uffd_call *call)
+{
+	return __atomic_load_n(&call->done, __ATOMIC_ACQUIRE);
+}
+
+static bool uffd_wait_done(const struct uffd_call *call)
+{
+	long end = rsm_now_ms() + UFFD_BOUND_MS;
+
+	while (!uffd_done(call) && rsm_now_ms() < end)
+		rsm_sleep_ms(1);
+	return uffd_done(call);
+}
+
+static void start_uffd_call(struct __test_metadata *_metadata,
+			    FIXTURE_DATA(uffd) *self)
+{
+	self->pid = rsm_start_child(run_uffd_call, self->call);
+	ASSERT_LT(0, self->pid);
+	close(self->call->sockets[1]);
+	self->uffd = rsm_receive_fd(self->call->sockets[0]);
+	ASSERT_LE(0, self->uffd);
+}
+
+/* Start it, and see that it waits: where, is returned. */
+static uintptr_t start_waiting_call(struct __test_metadata *_metadata,
+				    FIXTURE_DATA(uffd) *self)
+{
+	uintptr_t page;
+
+	start_uffd_call(_metadata, self);
+	page = rsm_uffd_wait(self->uffd, UFFD_BOUND_MS);
+	EXPECT_NE(0, page);
+	rsm_sleep_ms(UFFD_STILL_MS);
+	EXPECT_FALSE(uffd_done(self->call));
+	return page;
+}
+
+/* All of the memory, with @late in the page that was waited for. */
+static void check_uffd_import(struct __test_metadata *_metadata,
+			      FIXTURE_DATA(uffd) *self, char late)
+{
+	char *map = rsm_import_map(&self->scene, self->call->segid, LENGTH);
+	size_t i;
+
+	ASSERT_NE(MAP_FAILED, map);
+	for (i = 0; i < LENGTH; i += PAGE / 2)
+		EXPECT_EQ(i / PAGE == UFFD_PAGE ? late : UFFD_FILL, map[i]);
+}
+
+/* What is seen later of a page that is not stored to. */
+static char uffd_late(const struct uffd_call *call, char late)
+{
+	return call->wp ? UFFD_FILL : late;
+}
+
+static int let_page_come(const FIXTURE_DATA(uffd) *self, uintptr_t page)
+{
+	char late[PAGE] = { [0] = UFFD_LATE, [PAGE / 2] = UFFD_LATE };
+	struct uffdio_copy copy = {
+		.dst = page,
+		.src = (uintptr_t)late,
+		.len = PAGE,
+	};
+
+	if (self->call->wp)
+		return rsm_uffd_protect(self->uffd, (void *)page, PAGE, false);
+	return ioctl(self->uffd, UFFDIO_COPY, &copy) ? -errno : 0;
+}
+
+TEST_F(uffd, threat_23_page_comes_late)
+{
+	uintptr_t page = start_waiting_call(_metadata, self);
+
+	EXPECT_OK(let_page_come(self, page));
+	ASSERT_TRUE(uffd_wait_done(self->call));
+	ASSERT_EQ(0, self->call->ret);
+	check_uffd_import(_metadata, self, uffd_late(self->call, UFFD_LATE));
+}
+
+/* Whoever would have to say so is gone. */
+TEST_F(uffd, threat_23_page_is_left_alone)
+{
+	start_waiting_call(_metadata, self);
+	close(self->uffd);
+	ASSERT_TRUE(uffd_wait_done(self->call));
+	ASSERT_EQ(0, self->call->ret);
+	check_uffd_import(_metadata, self, uffd_late(self->call, 0));
+}
+
+TEST_F(uffd, threat_23_killed)
+{
+	start_waiting_call(_metadata, self);
+	kill(self->pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, rsm_wait_child(self->pid));
+	self->pid = 0;
+	EXPECT_TRUE(rsm_stats_settle(&self->scene.before));
+}
+
+/* Instead of waiting there is an error, and the call changes nothing. */
+TEST_F(uffd, threat_23_page_is_refused)
+{
+	struct rsm_stats *before = &self->scene.before;
+	char *map;
+
+	self->call->features = UFFD_FEATURE_SIGBUS;
+	start_uffd_call(_metadata, self);
+	ASSERT_TRUE(uffd_wait_done(self->call));
+	EXPECT_EQ(-EFAULT, self->call->ret);
+	EXPECT_EQ(RSM_ERR_BAD_ADDR, self->call->error);
+	if (!variant->rebind) {
+		EXPECT_TRUE(rsm_stats_settle(before));
+		return;
+	}
+	map = rsm_import_map(&self->scene, self->call->segid, LENGTH);
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(-1, rsm_stamp_check(map, LENGTH, 1));
+	EXPECT_EQ(before->page_sets + 1, rsm_stat("page_sets"));
+	EXPECT_EQ(before->pinned_pages + LENGTH / PAGE,
+		  rsm_stat("pinned_pages"));
+}
+
+/*
+ * 47: memory of some 100 MiB, and death at several points of its creation.
+ * How far it got is told by its page faults.
+ */
+struct large {
+	const struct rsm_scene *scene;
+	size_t length;
+	__u32 segid;
+};
+
+static int create_large(void *arg)
+{
+	struct large *large = arg;
+	void *mem = rsm_alloc(large->length);
+	int fd;
+
+	madvise(mem, large->length, MADV_NOHUGEPAGE);
+	if (rsm_create(large->scene->fd, large->scene->controller, mem,
+		       large->length, 0, &fd, NULL))
+		return 1;
+	if (rsm_publish(fd, &large->segid, NULL, 0, NULL))
+		return 2;
+	return pause();
+}
+
+/* Kill it when it has @part of its pages: the number that it had, or -1. */
+static long kill_in_create(struct large *large, size_t part)
+{
+	pid_t pid = rsm_start_child(create_large, large);
+	struct rusage usage;
+	int status;
+
+	while (rsm_proc_status(pid, "VmRSS") * 1024 < (long)part)
+		rsm_sleep_ms(1);
+	kill(pid, SIGKILL);
+	if (wait4(pid, &status, 0, &usage) != pid || !WIFSIGNALED(status))
+		return -1;
+	return usage.ru_minflt;
+}
+
+TEST_F_TIMEOUT(export, threat_47_killed_in_the_creation_of_much_memory, 300)
+{
+	long before = rsm_param("max_exported_memory", 0);
+	struct large large = {
+		.scene = &self->scene,
+		.length = rsm_large_length(1),
+	};
+	long faults, pages = large.length / PAGE;
+	int eighth;
+
+	printf("# %zu MiB\n", large.length >> 20);
+	for (eighth = 1; eighth < 6; eighth += 2) {
+		faults = kill_in_create(&large, large.length / 8 * eighth);
+		printf("# killed after %ld of %ld pages\n", faults, pages);
+		EXPECT_LT(pages / 16 * eighth, faults);
+		EXPECT_GT(pages / 8 * (eighth + 2), faults);
+		EXPECT_TRUE(rsm_stats_settle(&self->scene.before));
+	}
+	rsm_param("max_exported_memory", before);
+}
+
+/* And of its creator, with importers that have mapped all of it. */
+TEST_F_TIMEOUT(export, threat_47_killed_with_much_memory, 300)
+{
+	long before = rsm_param("max_exported_memory", 0);
+	struct large *large = rsm_alloc_shared(PAGE);
+	char *map;
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, large);
+	large->scene = &self->scene;
+	large->length = rsm_large_length(1);
+	pid = rsm_start_child(create_large, large);
+	while (!__atomic_load_n(&large->segid, __ATOMIC_ACQUIRE))
+		rsm_sleep_ms(1);
+	map = rsm_import_map(&self->scene, large->segid, large->length);
+	ASSERT_NE(MAP_FAILED, map);
+	rsm_stamp(map, large->length, 1);
+	EXPECT_EQ(-1, rsm_stamp_check(map, large->length, 1));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, rsm_wait_child(pid));
+	EXPECT_EQ(self->scene.before.pinned_pages, rsm_stat("pinned_pages"));
+	EXPECT_TRUE(rsm_is_zero(map, large->length));
+	rsm_param("max_exported_memory", before);
 }
 
 TEST_HARNESS_MAIN

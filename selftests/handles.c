@@ -4,15 +4,15 @@
  * left of them. The test process is the exporter.
  */
 #include "rsm_utils.h"
+#include "rsm_cgroup.h"
 
 #include <linux/falloc.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #define PAGES 16
 #define LENGTH (PAGES * rsm_page_size())
@@ -21,11 +21,48 @@
 #define RIGHTS (RSM_RIGHT_READ | RSM_RIGHT_WRITE)
 #define ROUNDS 1000
 #define RACE_MS 2500
+#define SET_USER_ID "/tmp/rsm-handles"
+
+/* What a program that executes as another user can do with an import. */
+struct verdict {
+	uid_t uid, euid;
+	int load, store, put, get;
+};
+
+/* 0, or minus errno of mapping it. */
+static int try_map(int fd, int prot)
+{
+	void *mem = rsm_map(fd, LENGTH, prot);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	return rsm_stamp_check(mem, LENGTH, SEED) == -1 ? 0 : -EIO;
+}
+
+static void try_as_importer(int fd, int report)
+{
+	char word[8] = { 0 };
+	struct verdict verdict = {
+		.uid = getuid(),
+		.euid = geteuid(),
+		.load = try_map(fd, PROT_READ),
+		.store = try_map(fd, PROT_READ | PROT_WRITE),
+		.put = rsm_put(fd, word, 0, sizeof(word), NULL),
+		.get = rsm_get(fd, word, 0, sizeof(word), NULL),
+	};
+
+	if (write(report, &verdict, sizeof(verdict)) < 0)
+		_exit(1);
+}
 
 /* What a process becomes that has called exec: it only has to be there. */
 __attribute__((constructor)) static void pause_if_told(int argc, char **argv)
 {
-	while (argc == 2 && !strcmp(argv[1], "--pause"))
+	if (argc == 4 && !strcmp(argv[1], "--try"))
+		try_as_importer(atoi(argv[2]), atoi(argv[3]));
+	else if (argc != 2 || strcmp(argv[1], "--pause"))
+		return;
+	for (;;)
 		pause();
 }
 
@@ -291,6 +328,73 @@ TEST_F(handles, threat_16_importer_executes)
 	check_importer_dies(_metadata, self, die_exec);
 }
 
+static void die_exec_set_user_id(void)
+{
+	execl(SET_USER_ID, "handles", "--pause", NULL);
+}
+
+TEST_F(handles, threat_16_importer_executes_set_user_id)
+{
+	ASSERT_OK(rsm_copy_program(SET_USER_ID, 04755));
+	check_importer_dies(_metadata, self, die_exec_set_user_id);
+	unlink(SET_USER_ID);
+}
+
+/* As nobody, import with the right to read, and execute with the import. */
+static void import_and_execute(FIXTURE_DATA(handles) *self, int report)
+{
+	char import[12], to[12];
+	void *mem;
+	int fd;
+
+	if (rsm_drop_to(RSM_NOBODY) ||
+	    rsm_connect(self->ctl, 0, 0, self->segid, RSM_RIGHT_READ, &fd,
+			NULL))
+		_exit(1);
+	mem = rsm_map(fd, LENGTH, PROT_READ);
+	if (mem == MAP_FAILED || rsm_stamp_check(mem, LENGTH, SEED) != -1)
+		_exit(2);
+	fcntl(fd, F_SETFD, 0);
+	fcntl(report, F_SETFD, 0);
+	snprintf(import, sizeof(import), "%d", fd);
+	snprintf(to, sizeof(to), "%d", report);
+	execl(SET_USER_ID, "handles", "--try", import, to, NULL);
+	_exit(3);
+}
+
+/* It is root now, and has what it had: an import that it may read. */
+TEST_F(handles, threat_16_set_user_id_program_inherits_an_import)
+{
+	struct rsm_stats before;
+	struct verdict verdict;
+	int pipes[2];
+	pid_t pid;
+
+	ASSERT_OK(rsm_copy_program(SET_USER_ID, 04755));
+	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
+	rsm_stats_read(&before);
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		import_and_execute(self, pipes[1]);
+	close(pipes[1]);
+	ASSERT_EQ((ssize_t)sizeof(verdict),
+		  read(pipes[0], &verdict, sizeof(verdict)));
+	unlink(SET_USER_ID);
+	EXPECT_EQ(RSM_NOBODY, verdict.uid);
+	EXPECT_EQ(0, verdict.euid);
+	EXPECT_EQ(0, verdict.load);
+	EXPECT_EQ(-EACCES, verdict.store);
+	EXPECT_EQ(-EACCES, verdict.put);
+	EXPECT_EQ(0, verdict.get);
+	/* the mapping that it has made, and not the one from before */
+	EXPECT_EQ(before.areas + 1, rsm_stat("areas"));
+	EXPECT_EQ(before.imports + 1, rsm_stat("imports"));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, rsm_wait_child(pid));
+	EXPECT_TRUE(rsm_stats_settle(&before));
+}
+
 /* Orders of letting go */
 
 TEST_F(handles, close_before_munmap)
@@ -548,6 +652,277 @@ TEST_F(handles, create_and_destroy_often)
 	EXPECT_EQ(ROUNDS, i);
 	EXPECT_TRUE(rsm_stats_settle(&before));
 	EXPECT_EQ(pinned, rsm_vm_pin());
+}
+
+/*
+ * 58: what is made for a process is charged to its memory cgroup. Each kind is
+ * made by a child in a cgroup of its own.
+ */
+#define CGROUP "rsm_handles"
+#define CGROUP_ROOMY (512L << 20)
+#define CGROUP_SMALL (2L << 20)
+#define HIGHEST_FD 60000
+#define LOCK_IMPORTS 40
+#define TOO_MANY (LOCK_IMPORTS * RSM_LOCKS_MAX)
+
+struct making {
+	FIXTURE_DATA(handles) *self;
+	int export;	/* with the lock operations */
+	__u32 segid;
+	int twin;
+	int imports[LOCK_IMPORTS];
+	long cost;	/* bytes each */
+	long made;
+	int ret;
+};
+
+static int make_export(struct making *making, long i)
+{
+	int fd;
+
+	(void)i;
+	return rsm_create(making->self->ctl, 0, making->self->mem, LENGTH, 0,
+			  &fd, NULL);
+}
+
+static int make_import(struct making *making, long i)
+{
+	int fd;
+
+	(void)i;
+	return rsm_connect(making->self->ctl, 0, 0, making->segid, RIGHTS, &fd,
+			   NULL);
+}
+
+static int make_ticket(struct making *making, long i)
+{
+	int fd;
+
+	(void)i;
+	return rsm_grant(making->export, RIGHTS, &fd, NULL);
+}
+
+/* Any other descriptor. */
+static int make_eventfd(struct making *making, long i)
+{
+	(void)making;
+	(void)i;
+	return eventfd(0, 0) < 0 ? -errno : 0;
+}
+
+/* An area, or another mapping: such as cannot be merged with the one before. */
+static int make_mapping(int fd, long i)
+{
+	void *mem = mmap(NULL, rsm_page_size(), PROT_READ, MAP_SHARED, fd,
+			 i % 2 * 2 * rsm_page_size());
+
+	return mem == MAP_FAILED ? -errno : 0;
+}
+
+static int make_area(struct making *making, long i)
+{
+	return make_mapping(making->imports[i % LOCK_IMPORTS], i);
+}
+
+static int make_other_mapping(struct making *making, long i)
+{
+	return make_mapping(making->self->memfd, i);
+}
+
+static int make_lock(struct making *making, long i)
+{
+	return rsm_lock(making->imports[i / RSM_LOCKS_MAX], i * 8, 0, NULL,
+			NULL);
+}
+
+FIXTURE(charge)
+{
+	FIXTURE_DATA(handles) base;
+	struct making *making;
+};
+
+/*
+ * @least is what the driver itself has to allocate for each, and @twin is
+ * something of the kernel's own for which the rest is about the same.
+ */
+FIXTURE_VARIANT(charge)
+{
+	int (*make)(struct making *making, long i);
+	int (*twin)(struct making *making, long i);
+	long count;
+	long least;
+};
+
+/* The structures of a segment, more than 1 KiB, and a page for its status. */
+FIXTURE_VARIANT_ADD(charge, exports)
+{
+	.make = make_export,
+	.twin = make_eventfd,
+	.count = 4000,
+	.least = 4096 + 1600,
+};
+
+/* A page for its status and a page that takes stores after an abort. */
+FIXTURE_VARIANT_ADD(charge, imports)
+{
+	.make = make_import,
+	.twin = make_eventfd,
+	.count = 4000,
+	.least = 2 * 4096,
+};
+
+FIXTURE_VARIANT_ADD(charge, tickets)
+{
+	.make = make_ticket,
+	.twin = make_eventfd,
+	.count = 25000,
+	.least = 32,
+};
+
+FIXTURE_VARIANT_ADD(charge, areas)
+{
+	.make = make_area,
+	.twin = make_other_mapping,
+	.count = 30000,
+	.least = 32,
+};
+
+FIXTURE_VARIANT_ADD(charge, locks)
+{
+	.make = make_lock,
+	.twin = NULL,
+	.count = TOO_MANY,
+	.least = 64,
+};
+
+/* What is needed beside what is counted is made first. */
+static int prepare_making(struct making *making)
+{
+	struct rlimit limit = { HIGHEST_FD + 1, HIGHEST_FD + 1 };
+	size_t length = TOO_MANY * 8;
+	void *mem = rsm_alloc(length);
+	int i, ret;
+
+	/* with a table of descriptors that need not grow */
+	if (setrlimit(RLIMIT_NOFILE, &limit) ||
+	    dup2(making->self->ctl, HIGHEST_FD) < 0)
+		return -errno;
+	ret = rsm_create(making->self->ctl, 0, mem, length, RSM_EXPORT_LOCK_OPS,
+			 &making->export, NULL);
+	ret = ret ?: rsm_publish(making->export, &making->segid, NULL, 0, NULL);
+	for (i = 0; i < LOCK_IMPORTS && !ret; i++)
+		ret = rsm_connect(making->self->ctl, 0, 0, making->segid,
+				  RIGHTS, &making->imports[i], NULL);
+	return ret;
+}
+
+/* Make so many: 0, or what there was instead of the next one. */
+static int make_all(struct making *making,
+		    int (*make)(struct making *making, long i), long count)
+{
+	int ret = 0;
+	long i;
+
+	for (i = 0; i < count && !ret; i++) {
+		ret = make(making, i);
+		making->made += !ret;
+	}
+	return ret;
+}
+
+/* What each of so many has cost, in bytes. */
+static long cost_of(struct making *making,
+		    int (*make)(struct making *making, long i), long count)
+{
+	long before = rsm_cgroup_get(CGROUP, "memory.current");
+
+	making->ret = make_all(making, make, count);
+	return (rsm_cgroup_get(CGROUP, "memory.current") - before) / count;
+}
+
+FIXTURE_SETUP(charge)
+{
+	int ret = rsm_cgroup_make(CGROUP, CGROUP_ROOMY);
+
+	if (ret)
+		SKIP(return, "no memory cgroups here: %s", strerror(-ret));
+	handles_setup(_metadata, &self->base, NULL);
+	self->making = rsm_alloc_shared(sizeof(*self->making));
+	ASSERT_NE(MAP_FAILED, self->making);
+	self->making->self = &self->base;
+	self->making->export = -1;
+}
+
+FIXTURE_TEARDOWN(charge)
+{
+	handles_teardown(_metadata, &self->base, NULL);
+	rsm_cgroup_remove(CGROUP);
+}
+
+typedef FIXTURE_VARIANT(charge) charge_kind;
+
+static int make_and_count(struct making *making, const charge_kind *kind)
+{
+	int ret = rsm_cgroup_enter(CGROUP, getpid());
+
+	ret = ret ?: prepare_making(making);
+	if (ret)
+		return 1;
+	making->cost = cost_of(making, kind->make, kind->count);
+	if (!making->ret && kind->twin)
+		making->cost -= cost_of(making, kind->twin, kind->count);
+	return 0;
+}
+
+TEST_F(charge, threat_58_to_the_cgroup_of_who_makes_them)
+{
+	struct making *making = self->making;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		_exit(make_and_count(making, variant));
+	EXPECT_EQ(0, rsm_wait_child(pid));
+	EXPECT_EQ(0, making->ret);
+	printf("# %ld bytes each\n", making->cost);
+	EXPECT_LT(variant->least, making->cost);
+}
+
+/* More than fit, with nothing else in the cgroup. */
+static int make_too_many(struct making *making, const charge_kind *kind)
+{
+	int ret = prepare_making(making);
+
+	making->made = 0;
+	ret = ret ?: rsm_cgroup_enter(CGROUP, getpid());
+	if (ret)
+		return 1;
+	making->ret = make_all(making, kind->make, TOO_MANY);
+	return 0;
+}
+
+/* Either it is told so, or the kernel ends it; nothing is left in any case. */
+TEST_F(charge, threat_58_too_many_for_a_small_cgroup)
+{
+	struct making *making = self->making;
+	struct rsm_stats before;
+	pid_t pid;
+	int ret;
+
+	ASSERT_OK(rsm_cgroup_set(CGROUP, "memory.max", CGROUP_SMALL));
+	rsm_stats_read(&before);
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		_exit(make_too_many(making, variant));
+	ret = rsm_wait_child(pid);
+	printf("# %ld, then %s\n", making->made,
+	       ret ? strsignal(-ret) : strerror(-making->ret));
+	EXPECT_TRUE(ret == -SIGKILL || making->ret < 0);
+	EXPECT_GT(TOO_MANY, making->made);
+	EXPECT_TRUE(rsm_stats_settle(&before));
+	EXPECT_GT(CGROUP_SMALL / 2, rsm_cgroup_get(CGROUP, "memory.current"));
 }
 
 /* Threads that pull on the same descriptors */

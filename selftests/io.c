@@ -1134,6 +1134,109 @@ TEST_F_TIMEOUT(io, threat_47_killed, 120)
 	EXPECT_OK(rsm_rebind(large.exp.fd, large.exp.mem, LARGE_LENGTH, NULL));
 }
 
+/*
+ * 47: some 100 MiB in one copy. How far it got is told by the last pages of
+ * where it goes, which both processes see.
+ */
+struct much {
+	int fd;
+	size_t length;
+	char *mem;
+	unsigned long nr;
+};
+
+static int copy_much(void *arg)
+{
+	const struct much *much = arg;
+	struct rsm_copy_vec vec = entry(much->mem, 0, much->length);
+
+	return !!rsm_copy(much->fd, much->nr, &vec, 1, NULL, NULL);
+}
+
+FIXTURE(much)
+{
+	struct rsm_scene scene;
+	struct much much;
+	struct rsm_export exp;
+	char *to;
+	long limit;
+};
+
+FIXTURE_VARIANT(much)
+{
+	unsigned long nr;
+};
+
+FIXTURE_VARIANT_ADD(much, put)
+{
+	.nr = RSM_IMPORT_PUT,
+};
+
+FIXTURE_VARIANT_ADD(much, get)
+{
+	.nr = RSM_IMPORT_GET,
+};
+
+/* Zeroes are to come where there are ones. */
+FIXTURE_SETUP(much)
+{
+	bool put = variant->nr == RSM_IMPORT_PUT;
+	struct much *much = &self->much;
+	char *exported;
+
+	ASSERT_OK(rsm_scene_open(&self->scene));
+	self->limit = rsm_param("max_exported_memory", 0);
+	ASSERT_LE(0, self->limit);
+	much->nr = variant->nr;
+	much->length = rsm_large_length(2);
+	exported = rsm_alloc(much->length);
+	much->mem = rsm_alloc_shared(much->length);
+	self->to = put ? exported : much->mem;
+	memset(self->to, 1, much->length);
+	ASSERT_OK(rsm_export_mem(&self->scene, exported, much->length,
+				 &self->exp));
+	much->fd = rsm_import(&self->scene, self->exp.segid, RW);
+	ASSERT_LE(0, much->fd);
+}
+
+FIXTURE_TEARDOWN(much)
+{
+	rsm_param("max_exported_memory", self->limit);
+	EXPECT_TRUE(rsm_scene_close(&self->scene));
+	munmap(self->much.mem, self->much.length);
+}
+
+static bool much_is_there(const FIXTURE_DATA(much) *self, size_t offset)
+{
+	return !((const volatile char *)self->to)[offset];
+}
+
+TEST_F_TIMEOUT(much, threat_47_killed, 300)
+{
+	size_t length = self->much.length;
+	size_t done = length / 8;
+	pid_t pid;
+
+	printf("# %zu MiB\n", length >> 20);
+	pid = rsm_start_child(copy_much, &self->much);
+	ASSERT_LT(0, pid);
+	while (!much_is_there(self, done))
+		usleep(100);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, rsm_wait_child(pid));
+	for (; done < length && much_is_there(self, done); done += PAGE)
+		;
+	printf("# died after %zu MiB\n", done >> 20);
+	EXPECT_GT(length / 4 * 3, done);
+	EXPECT_FALSE(much_is_there(self, length - 1));
+}
+
+TEST_F_TIMEOUT(much, whole, 300)
+{
+	EXPECT_EQ(0, rsm_in_child(copy_much, &self->much));
+	EXPECT_TRUE(all_bytes(self->to, self->much.length, 0));
+}
+
 static volatile sig_atomic_t alarms;
 
 static void count_alarm(int signal)

@@ -11,8 +11,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 
 #define PAGES 16
 #define LENGTH (PAGES * rsm_page_size())
@@ -21,6 +19,7 @@
 #define CGROUP "rsm_lifetime"
 #define CGROUP_BYTES (16L << 20)
 #define STACK_SIZE (64 << 10)
+#define SET_USER_ID "/tmp/rsm-lifetime"
 #define RIGHTS (RSM_RIGHT_READ | RSM_RIGHT_WRITE)
 
 /* How long it may take until importers notice, and anything else. */
@@ -47,10 +46,40 @@ static struct shared *shared;
 static void *export_mem;
 static int export_fd;
 
+/* Who the creator is to be, if not root. */
+static uid_t creator_uid;
+
+/* What a program that executes as another user can do as a creator. */
+struct verdict {
+	uid_t uid, euid;
+	int publish, rebind, unpublish, destroy;
+};
+
+static void try_as_creator(int fd, int report)
+{
+	void *mem = rsm_alloc(LENGTH);
+	__u32 segid = 0;
+	struct verdict verdict = {
+		.uid = getuid(),
+		.euid = geteuid(),
+		.publish = rsm_publish(fd, &segid, NULL, 0, NULL),
+		.rebind = rsm_rebind(fd, mem, LENGTH, NULL),
+		.unpublish = rsm_unpublish(fd, NULL),
+		.destroy = rsm_destroy(fd, NULL),
+	};
+
+	if (write(report, &verdict, sizeof(verdict)) < 0)
+		_exit(1);
+}
+
 /* What a process becomes that has called exec: it only has to be there. */
 __attribute__((constructor)) static void pause_if_told(int argc, char **argv)
 {
-	while (argc == 2 && !strcmp(argv[1], "--pause"))
+	if (argc == 4 && !strcmp(argv[1], "--try"))
+		try_as_creator(atoi(argv[2]), atoi(argv[3]));
+	else if (argc != 2 || strcmp(argv[1], "--pause"))
+		return;
+	for (;;)
 		pause();
 }
 
@@ -105,7 +134,10 @@ static int make_segment(void)
 
 static void publish_and_wait(void)
 {
-	shared->error = make_segment();
+	if (creator_uid)
+		shared->error = rsm_drop_to(creator_uid);
+	if (!shared->error)
+		shared->error = make_segment();
 	set(&shared->ready);
 	wait_for(&shared->go);
 }
@@ -139,6 +171,17 @@ static void die_exec_inherited(void)
 {
 	fcntl(export_fd, F_SETFD, 0);
 	exec_pause();
+}
+
+static void die_exec_set_user_id(void)
+{
+	char fd[12], report[12];
+
+	fcntl(export_fd, F_SETFD, 0);
+	fcntl(shared->socket[1], F_SETFD, 0);
+	snprintf(fd, sizeof(fd), "%d", export_fd);
+	snprintf(report, sizeof(report), "%d", shared->socket[1]);
+	execl(SET_USER_ID, "lifetime", "--try", fd, report, NULL);
 }
 
 static void die_child_holds(void)
@@ -339,6 +382,13 @@ static int events(int fd, int ms)
 	return poll(&pfd, 1, ms) < 0 ? -errno : pfd.revents;
 }
 
+static int wait_events(int fd, short wanted)
+{
+	struct pollfd pfd = { .fd = fd, .events = wanted };
+
+	return poll(&pfd, 1, PATIENCE_MS) < 0 ? -errno : pfd.revents;
+}
+
 static bool all_zero(const void *mem)
 {
 	const volatile uint64_t *word = mem;
@@ -396,6 +446,19 @@ static void check_live(struct __test_metadata *_metadata,
 	EXPECT_EQ(-1, rsm_stamp_check(self->mem, LENGTH, seed));
 }
 
+/* The mapping of an import of its own, or MAP_FAILED. */
+static void *map_another(const FIXTURE_DATA(lifetime) *self)
+{
+	void *mem;
+	int fd;
+
+	if (rsm_connect(self->ctl, 0, 0, shared->segid, RIGHTS, &fd, NULL))
+		return MAP_FAILED;
+	mem = rsm_map(fd, LENGTH, PROT_READ | PROT_WRITE);
+	close(fd);
+	return mem;
+}
+
 FIXTURE(death)
 {
 	FIXTURE_DATA(lifetime) base;
@@ -442,7 +505,7 @@ FIXTURE_VARIANT_ADD(death, oom)
 
 FIXTURE_SETUP(death)
 {
-	int ret, fd;
+	int ret;
 
 	lifetime_setup(_metadata, &self->base, NULL);
 	ret = variant->limited ? rsm_cgroup_make(CGROUP, CGROUP_BYTES) : 0;
@@ -454,11 +517,8 @@ FIXTURE_SETUP(death)
 	if (variant->limited)
 		ASSERT_OK(rsm_cgroup_enter(CGROUP, self->base.creator));
 	ASSERT_OK(import(&self->base));
-	ASSERT_OK(rsm_connect(self->base.ctl, 0, 0, shared->segid, RIGHTS, &fd,
-			      NULL));
-	self->other = rsm_map(fd, LENGTH, PROT_READ | PROT_WRITE);
+	self->other = map_another(&self->base);
 	ASSERT_NE(MAP_FAILED, self->other);
-	close(fd);
 }
 
 FIXTURE_TEARDOWN(death)
@@ -478,6 +538,173 @@ TEST_F(death, threat_16_is_noticed)
 		kill(self->base.creator, SIGKILL);
 	}
 	check_aborted(_metadata, &self->base, self->other);
+}
+
+/* One who was nobody becomes root, with the descriptor that it had. */
+TEST_F(lifetime, threat_16_creator_executes_set_user_id)
+{
+	struct verdict verdict;
+	void *other;
+
+	ASSERT_OK(rsm_copy_program(SET_USER_ID, 04755));
+	creator_uid = RSM_NOBODY;
+	self->creator = start(die_exec_set_user_id);
+	ASSERT_LT(0, self->creator);
+	ASSERT_OK(import(self));
+	other = map_another(self);
+	ASSERT_NE(MAP_FAILED, other);
+	set(&shared->go);
+	ASSERT_EQ(POLLIN, wait_events(shared->socket[0], POLLIN));
+	ASSERT_EQ((ssize_t)sizeof(verdict),
+		  read(shared->socket[0], &verdict, sizeof(verdict)));
+	unlink(SET_USER_ID);
+	EXPECT_EQ(RSM_NOBODY, verdict.uid);
+	EXPECT_EQ(0, verdict.euid);
+	EXPECT_EQ(-EPERM, verdict.publish);
+	EXPECT_EQ(-EPERM, verdict.rebind);
+	EXPECT_EQ(-EPERM, verdict.unpublish);
+	EXPECT_EQ(-EPERM, verdict.destroy);
+	check_aborted(_metadata, self, other);
+	munmap(other, LENGTH);
+}
+
+/*
+ * 32: the creator is killed while somebody else closes the last descriptor.
+ * Both end the segment. That takes its time, as there are many mappings. How
+ * long a death takes until then is measured first, so that the two may meet.
+ */
+#define MEETINGS 150
+#define MEETING_MS 15000	/* no more of them after that */
+#define MEASURED 10
+#define MEETING_MAPS 64
+
+struct meeting {
+	FIXTURE_DATA(lifetime) *self;
+	int fd;		/* the last descriptor */
+	uint64_t when;	/* it is to be closed, or 0 */
+	void *maps[MEETING_MAPS];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+static void die_without_descriptor(void)
+{
+	if (rsm_send_fd(shared->socket[1], export_fd))
+		_exit(1);
+	close(export_fd);
+	set(&shared->done);
+	pause();
+}
+
+static void *close_when_told(void *arg)
+{
+	struct meeting *meeting = arg;
+	uint64_t when;
+
+	do {
+		when = __atomic_load_n(&meeting->when, __ATOMIC_ACQUIRE);
+	} while (!when || now_ns() < when);
+	close(meeting->fd);
+	return NULL;
+}
+
+static void meeting_begin(struct __test_metadata *_metadata,
+			  struct meeting *meeting)
+{
+	FIXTURE_DATA(lifetime) *self = meeting->self;
+	int i;
+
+	shared->ready = 0;
+	shared->go = 0;
+	shared->done = 0;
+	shared->segid = 0;
+	self->creator = start(die_without_descriptor);
+	ASSERT_LT(0, self->creator);
+	ASSERT_OK(import(self));
+	for (i = 0; i < MEETING_MAPS; i++) {
+		meeting->maps[i] = rsm_map(self->fd, LENGTH, PROT_READ);
+		ASSERT_EQ(-1, rsm_stamp_check(meeting->maps[i], LENGTH, SEED));
+	}
+	set(&shared->go);
+	meeting->fd = rsm_receive_fd(shared->socket[0]);
+	ASSERT_LE(0, meeting->fd);
+	ASSERT_TRUE(wait_for(&shared->done));
+}
+
+static void meeting_end(struct __test_metadata *_metadata,
+			struct meeting *meeting)
+{
+	FIXTURE_DATA(lifetime) *self = meeting->self;
+	int i;
+
+	EXPECT_EQ(-SIGKILL, rsm_wait_child(self->creator));
+	self->creator = 0;
+	EXPECT_EQ(POLLERR | POLLHUP, events(self->fd, NOTICE_MS));
+	EXPECT_TRUE(all_zero(self->mem));
+	EXPECT_EQ(self->before.pinned_pages, rsm_stat("pinned_pages"));
+	for (i = 0; i < MEETING_MAPS; i++)
+		munmap(meeting->maps[i], LENGTH);
+	munmap(self->mem, LENGTH);
+	munmap((void *)self->status, rsm_page_size());
+	close(self->fd);
+	self->mem = NULL;
+	self->status = NULL;
+	self->fd = -1;
+}
+
+/* How long it takes from the kill to the end of the segment, in ns. */
+static uint64_t measure_death(struct __test_metadata *_metadata,
+			      struct meeting *meeting)
+{
+	FIXTURE_DATA(lifetime) *self = meeting->self;
+	uint64_t took, start;
+
+	meeting_begin(_metadata, meeting);
+	start = now_ns();
+	kill(self->creator, SIGKILL);
+	while (self->status->state != RSM_STATE_ABORTED)
+		;
+	took = now_ns() - start;
+	close(meeting->fd);
+	meeting_end(_metadata, meeting);
+	return took;
+}
+
+/* Close up to two deaths later. */
+static void meet(struct __test_metadata *_metadata, struct meeting *meeting,
+		 uint64_t death)
+{
+	pthread_t thread;
+
+	meeting_begin(_metadata, meeting);
+	meeting->when = 0;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, close_when_told, meeting));
+	kill(meeting->self->creator, SIGKILL);
+	__atomic_store_n(&meeting->when, now_ns() + random() % (2 * death),
+			 __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	meeting_end(_metadata, meeting);
+}
+
+TEST_F(lifetime, threat_32_killed_while_the_last_descriptor_is_closed)
+{
+	long end = rsm_now_ms() + MEETING_MS;
+	struct meeting meeting = { .self = self };
+	uint64_t death = 0;
+	int i;
+
+	for (i = 0; i < MEASURED; i++)
+		death += measure_death(_metadata, &meeting) / MEASURED;
+	printf("# a death takes %lu us\n", death / 1000);
+	for (i = 0; i < MEETINGS && rsm_now_ms() < end; i++)
+		meet(_metadata, &meeting, death);
+	printf("# %d closes\n", i);
 }
 
 /* Not the death of the creator */

@@ -441,34 +441,51 @@ TEST_F(lock, time_left_when_interrupted)
 	EXPECT_LE(3000 * MS, cmd.timeout_ns);
 }
 
+#define LIMIT_MS 3000
+#define STOPS 5
+#define STOP_MS 150
+
+struct limited {
+	const lock_self *self;
+	long start;
+	long end;
+};
+
 static int lock_within_limit(void *arg)
 {
-	lock_self *self = arg;
-	long start = rsm_now_ms();
-	int ret = rsm_lock(self->imp, 0, 600 * MS, NULL, NULL);
-	long took = rsm_now_ms() - start;
+	struct limited *limited = arg;
+	int ret;
 
-	if (ret != -ETIMEDOUT)
-		return 1;
-	return took < 599 || took > 1100 ? 2 : 0;
+	limited->start = rsm_now_ms();
+	ret = rsm_lock(limited->self->imp, 0, LIMIT_MS * MS, NULL, NULL);
+	limited->end = rsm_now_ms();
+	return ret != -ETIMEDOUT;
 }
 
 /* Who is stopped and goes on goes on waiting, and not from the start. */
 TEST_F(lock, stopped_and_continued)
 {
+	struct limited *limited = rsm_alloc_shared(PAGE);
+	long last = 0;
 	pid_t pid;
 	int i;
 
+	ASSERT_NE(MAP_FAILED, limited);
+	limited->self = self;
 	EXPECT_OK(try_lock(self->other, 0, NULL));
-	pid = rsm_start_child(lock_within_limit, self);
+	pid = rsm_start_child(lock_within_limit, limited);
 	ASSERT_TRUE(rsm_wait_asleep(&pid));
-	for (i = 0; i < 4; i++) {
-		rsm_sleep_ms(70);
+	for (i = 0; i < STOPS; i++) {
+		rsm_sleep_ms(STOP_MS);
 		kill(pid, SIGSTOP);
-		rsm_sleep_ms(70);
+		rsm_sleep_ms(STOP_MS);
+		last = rsm_now_ms();
 		kill(pid, SIGCONT);
 	}
 	EXPECT_EQ(0, rsm_wait_child(pid));
+	EXPECT_LE(LIMIT_MS - 1, limited->end - limited->start);
+	EXPECT_GT(LIMIT_MS, limited->end - last);
+	munmap(limited, PAGE);
 }
 
 /* Limits */
@@ -1028,10 +1045,15 @@ TEST_F(lock, unpublish_takes_them_from_imports)
 
 TEST_F(lock, exporter_keeps_its_own)
 {
+	struct waiter importer = { 0 };
 	int fd;
 
 	EXPECT_OK(try_lock(self->exp.fd, 0, NULL));
+	start_waiter(&importer, self->imp, 0);
 	ASSERT_OK(rsm_unpublish(self->exp.fd, NULL));
+	ASSERT_TRUE(wait_done(&importer));
+	EXPECT_EQ(-ECONNABORTED, importer.ret);
+	EXPECT_EQ(RSM_ERR_CONN_ABORTED, importer.error);
 	self->exp.segid = 0;
 	ASSERT_OK(rsm_publish(self->exp.fd, &self->exp.segid, NULL, 0, NULL));
 	fd = rsm_import(&self->scene, self->exp.segid, RW);

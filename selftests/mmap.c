@@ -5,16 +5,21 @@
  */
 #include "rsm_utils.h"
 
+#include <dirent.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #define PAGE 4096UL
 #define PAGES 1029
-/* Two windows of 2 MiB and a bit. */
+#define WINDOW (2UL << 20)
+/* Two windows and a bit. */
 #define LENGTH (PAGES * PAGE)
 #define RW (RSM_RIGHT_READ | RSM_RIGHT_WRITE)
 #define PROT_RW (PROT_READ | PROT_WRITE)
@@ -377,6 +382,150 @@ TEST_F(mmap, no_page_references)
 	EXPECT_EQ(PAGE, write(fds[1], self->map + PAGE, PAGE));
 	EXPECT_EQ(PAGE, read(fds[0], self->map + 5 * PAGE, PAGE));
 	EXPECT_TRUE(stamped(self->exp.mem + 5 * PAGE, 1, 1, 1));
+}
+
+/*
+ * 36: an io_uring of one entry, whose requests a worker of the kernel carries
+ * out: it is the one that faults.
+ */
+struct ring {
+	int fd;
+	char *queues;
+	struct io_uring_sqe *entry;
+	struct io_uring_params params;
+};
+
+static int ring_open(struct ring *ring)
+{
+	struct io_uring_params *params = &ring->params;
+
+	memset(ring, 0, sizeof(*ring));
+	ring->fd = syscall(SYS_io_uring_setup, 1, params);
+	if (ring->fd < 0)
+		return -errno;
+	/* of both queues, which on all kernels that we know are one mapping */
+	ring->queues = mmap(NULL, params->cq_off.cqes + params->cq_entries *
+			    sizeof(struct io_uring_cqe), PROT_RW, MAP_SHARED,
+			    ring->fd, IORING_OFF_SQ_RING);
+	ring->entry = mmap(NULL, PAGE, PROT_RW, MAP_SHARED, ring->fd,
+			   IORING_OFF_SQES);
+	if (ring->queues == MAP_FAILED || ring->entry == MAP_FAILED)
+		return -errno;
+	return params->features & IORING_FEAT_SINGLE_MMAP ? 0 : -ENOSYS;
+}
+
+/* Let a worker carry out what ring->entry says: the result. */
+static int ring_work(struct ring *ring)
+{
+	__u32 *tail = (__u32 *)(ring->queues + ring->params.sq_off.tail);
+	__u32 *head = (__u32 *)(ring->queues + ring->params.cq_off.head);
+	struct io_uring_cqe *done =
+		(struct io_uring_cqe *)(ring->queues + ring->params.cq_off.cqes);
+
+	ring->entry->flags = IOSQE_ASYNC;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	if (syscall(SYS_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS,
+		    NULL, 0) != 1)
+		return -errno;
+	done += *head % ring->params.cq_entries;
+	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	return done->res;
+}
+
+/* @opcode: IORING_OP_READ or IORING_OP_WRITE, from the start of the file */
+static int ring_io(struct ring *ring, __u8 opcode, int fd, char *mem)
+{
+	*ring->entry = (struct io_uring_sqe){
+		.opcode = opcode,
+		.fd = fd,
+		.addr = (uintptr_t)mem,
+		.len = LENGTH,
+	};
+	return ring_work(ring);
+}
+
+/* Whether one of our threads is such a worker. */
+static bool has_io_worker(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	char path[300], name[32] = "";
+	struct dirent *entry;
+	FILE *file;
+
+	while (dir && strncmp(name, "iou-wrk", 7) && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
+			 entry->d_name);
+		file = fopen(path, "re");
+		if (!file || !fgets(name, sizeof(name), file))
+			name[0] = 0;
+		if (file)
+			fclose(file);
+	}
+	closedir(dir);
+	return !strncmp(name, "iou-wrk", 7);
+}
+
+/* A file with the stamp of @seed, mapped at *@mem. */
+static int stamped_file(uint32_t seed, char **mem)
+{
+	int fd = memfd_create("rsm", MFD_CLOEXEC);
+
+	if (ftruncate(fd, LENGTH))
+		return -errno;
+	*mem = mmap(NULL, LENGTH, PROT_RW, MAP_SHARED, fd, 0);
+	if (*mem == MAP_FAILED)
+		return -errno;
+	rsm_stamp(*mem, LENGTH, seed);
+	return fd;
+}
+
+TEST_F(mmap, threat_36_io_uring_worker_fills_an_import)
+{
+	struct ring ring;
+	char *mem;
+	int fd = stamped_file(2, &mem);
+
+	ASSERT_LE(0, fd);
+	ASSERT_OK(ring_open(&ring));
+	EXPECT_EQ(LENGTH, ring_io(&ring, IORING_OP_READ, fd, self->map));
+	EXPECT_TRUE(has_io_worker());
+	EXPECT_EQ(-1, rsm_stamp_check(self->exp.mem, LENGTH, 2));
+	/* and again after a rebind, with what it has filled gone */
+	ASSERT_OK(move_to(self, 3));
+	EXPECT_EQ(LENGTH, ring_io(&ring, IORING_OP_READ, fd, self->map));
+	EXPECT_EQ(-1, rsm_stamp_check(self->exp.mem, LENGTH, 2));
+}
+
+TEST_F(mmap, threat_36_io_uring_worker_reads_an_import)
+{
+	struct ring ring;
+	char *mem;
+	int fd = stamped_file(2, &mem);
+
+	ASSERT_LE(0, fd);
+	ASSERT_OK(ring_open(&ring));
+	EXPECT_EQ(LENGTH, ring_io(&ring, IORING_OP_WRITE, fd, self->map));
+	EXPECT_TRUE(has_io_worker());
+	EXPECT_EQ(-1, rsm_stamp_check(mem, LENGTH, 1));
+	/* nothing is left of it after an abort */
+	ASSERT_OK(rsm_unpublish(self->exp.fd, NULL));
+	EXPECT_EQ(LENGTH, ring_io(&ring, IORING_OP_WRITE, fd, self->map));
+	EXPECT_TRUE(zero(mem, LENGTH));
+}
+
+TEST_F(mmap, threat_36_io_uring_worker_has_no_more_rights)
+{
+	char *mem, *map = map_read_only(self);
+	int fd = stamped_file(2, &mem);
+	struct ring ring;
+
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_LE(0, fd);
+	ASSERT_OK(ring_open(&ring));
+	EXPECT_EQ(-EFAULT, ring_io(&ring, IORING_OP_READ, fd, map));
+	EXPECT_EQ(-1, rsm_stamp_check(self->exp.mem, LENGTH, 1));
+	EXPECT_EQ(LENGTH, ring_io(&ring, IORING_OP_WRITE, fd, map));
+	EXPECT_EQ(-1, rsm_stamp_check(mem, LENGTH, 1));
 }
 
 /* munmap, MAP_FIXED, mremap */
@@ -774,6 +923,259 @@ TEST_F(mmap, threat_24_page_table_walks)
 	walk_page_tables(self->map);
 }
 
+/*
+ * 24: the exporter's memory is said to be broken, or about to. A load by an
+ * importer shows what it should, or ends in SIGBUS.
+ */
+#define POISON_LENGTH (2 * WINDOW)
+#define POISON_PAGE 700
+
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE 101
+#endif
+
+static sigjmp_buf bus_jump;
+static volatile sig_atomic_t bus_expected;
+
+/* The kernel may tell of it at other times, too. */
+static void on_bus(int signal)
+{
+	if (!bus_expected)
+		return;
+	bus_expected = 0;
+	siglongjmp(bus_jump, signal);
+}
+
+/* Load a word: false if that ends in SIGBUS. */
+static bool load_word(const char *at, uint64_t *word)
+{
+	if (sigsetjmp(bus_jump, 1))
+		return false;
+	bus_expected = 1;
+	*word = *(const volatile uint64_t *)at;
+	bus_expected = 0;
+	return true;
+}
+
+static bool store_word(char *at, uint64_t word)
+{
+	if (sigsetjmp(bus_jump, 1))
+		return false;
+	bus_expected = 1;
+	*(volatile uint64_t *)at = word;
+	bus_expected = 0;
+	return true;
+}
+
+/* Loads of each page: how many end in SIGBUS, or -1 if one is wrong. */
+static int count_bus(const char *map, uint32_t seed)
+{
+	uint64_t word;
+	int count = 0;
+	size_t i;
+
+	for (i = 0; i < POISON_LENGTH / PAGE; i++) {
+		if (!load_word(map + i * PAGE, &word))
+			count++;
+		else if (word != ((uint64_t)seed << 32 | i))
+			return -1;
+	}
+	return count;
+}
+
+FIXTURE(poison)
+{
+	struct rsm_scene scene;
+	struct rsm_export exp;
+	char *mem;
+	char *touched;
+	char *untouched;
+};
+
+FIXTURE_VARIANT(poison)
+{
+	char *(*alloc)(void);
+	int advice;
+};
+
+static char *poison_aligned(int advice)
+{
+	char *mem = rsm_alloc(POISON_LENGTH + WINDOW);
+
+	mem = (char *)(((uintptr_t)mem + WINDOW - 1) & -WINDOW);
+	madvise(mem, POISON_LENGTH, advice);
+	return mem;
+}
+
+static char *poison_small(void)
+{
+	return poison_aligned(MADV_NOHUGEPAGE);
+}
+
+static char *poison_thp(void)
+{
+	return poison_aligned(MADV_HUGEPAGE);
+}
+
+static char *poison_memfd(void)
+{
+	int fd = memfd_create("rsm", MFD_CLOEXEC);
+	char *mem = MAP_FAILED;
+
+	if (!ftruncate(fd, POISON_LENGTH))
+		mem = mmap(NULL, POISON_LENGTH, PROT_RW, MAP_SHARED, fd, 0);
+	close(fd);
+	return mem;
+}
+
+#define POISON(_alloc, _advice)                                                \
+	{                                                                      \
+		.alloc = poison_##_alloc, .advice = MADV_##_advice,            \
+	}
+
+FIXTURE_VARIANT_ADD(poison, small)
+	POISON(small, HWPOISON);
+FIXTURE_VARIANT_ADD(poison, thp)
+	POISON(thp, HWPOISON);
+FIXTURE_VARIANT_ADD(poison, memfd)
+	POISON(memfd, HWPOISON);
+FIXTURE_VARIANT_ADD(poison, small_soon)
+	POISON(small, SOFT_OFFLINE);
+FIXTURE_VARIANT_ADD(poison, thp_soon)
+	POISON(thp, SOFT_OFFLINE);
+FIXTURE_VARIANT_ADD(poison, memfd_soon)
+	POISON(memfd, SOFT_OFFLINE);
+
+/* Give the advice for POISON_PAGE: 0, or minus errno. */
+static int poison(char *mem, int advice)
+{
+	int ret = madvise(mem + POISON_PAGE * PAGE, PAGE, advice) ? -errno : 0;
+
+	printf("# advice %d: %s\n", advice, strerror(-ret));
+	return ret;
+}
+
+FIXTURE_SETUP(poison)
+{
+	struct sigaction action = { .sa_handler = on_bus };
+
+	self->mem = variant->alloc();
+	ASSERT_NE(MAP_FAILED, self->mem);
+	rsm_stamp(self->mem, POISON_LENGTH, 1);
+	ASSERT_OK(sigaction(SIGBUS, &action, NULL));
+	ASSERT_OK(rsm_scene_open(&self->scene));
+	ASSERT_OK(rsm_export_mem(&self->scene, self->mem, POISON_LENGTH,
+				 &self->exp));
+	self->touched = rsm_import_map(&self->scene, self->exp.segid,
+				       POISON_LENGTH);
+	ASSERT_NE(MAP_FAILED, self->touched);
+	EXPECT_TRUE(stamped(self->touched, 0, POISON_LENGTH / PAGE, 1));
+	self->untouched = rsm_import_map(&self->scene, self->exp.segid,
+					 POISON_LENGTH);
+	ASSERT_NE(MAP_FAILED, self->untouched);
+}
+
+FIXTURE_TEARDOWN(poison)
+{
+	EXPECT_TRUE(rsm_scene_close(&self->scene));
+	/*
+	 * Now that it can, let the kernel split a huge page, so that its broken
+	 * one is not used again: offering it a neighbour does.
+	 */
+	if (variant->alloc == poison_thp)
+		EXPECT_OK(poison(self->mem + PAGE, MADV_SOFT_OFFLINE));
+}
+
+/* Either all of a THP, or a page. */
+static void check_poisoned(struct __test_metadata *_metadata, const char *map,
+			   uint32_t seed)
+{
+	int count = count_bus(map, seed);
+
+	EXPECT_LE(0, count);
+	EXPECT_GE(512, count);
+	if (count)
+		printf("# %d pages are no longer there\n", count);
+}
+
+/* Whoever gets free memory now gets none that importers have. */
+static void use_free_memory(struct __test_metadata *_metadata)
+{
+	char *mem = rsm_alloc(16 * WINDOW);
+
+	ASSERT_NE(MAP_FAILED, mem);
+	rsm_stamp(mem, 16 * WINDOW, 99);
+	munmap(mem, 16 * WINDOW);
+}
+
+TEST_F(poison, threat_24_importers_see_the_page_or_nothing)
+{
+	char *map;
+
+	poison(self->exp.mem, variant->advice);
+	use_free_memory(_metadata);
+	check_poisoned(_metadata, self->touched, 1);
+	check_poisoned(_metadata, self->untouched, 1);
+	map = rsm_import_map(&self->scene, self->exp.segid, POISON_LENGTH);
+	ASSERT_NE(MAP_FAILED, map);
+	check_poisoned(_metadata, map, 1);
+	ASSERT_OK(rsm_unpublish(self->exp.fd, NULL));
+	EXPECT_TRUE(zero(map, POISON_LENGTH));
+}
+
+/* What is not taken from the exporter stays the same memory. */
+TEST_F(poison, threat_24_memory_stays_shared)
+{
+	size_t offset = POISON_PAGE * PAGE;
+	uint64_t word = 0;
+	bool there;
+
+	poison(self->exp.mem, variant->advice);
+	use_free_memory(_metadata);
+	rsm_stamp(self->touched, offset, 2);
+	EXPECT_EQ(-1, rsm_stamp_check(self->exp.mem, offset, 2));
+	there = store_word(self->exp.mem + offset, 77) &&
+		load_word(self->untouched + offset, &word);
+	if (there)
+		EXPECT_EQ(77, word);
+	if (variant->advice == MADV_SOFT_OFFLINE)
+		EXPECT_TRUE(there);
+}
+
+TEST_F(poison, threat_24_rebind_to_good_memory)
+{
+	char *mem = variant->alloc();
+
+	ASSERT_NE(MAP_FAILED, mem);
+	rsm_stamp(mem, POISON_LENGTH, 3);
+	poison(self->exp.mem, variant->advice);
+	ASSERT_OK(rsm_rebind(self->exp.fd, mem, POISON_LENGTH, NULL));
+	use_free_memory(_metadata);
+	EXPECT_EQ(0, count_bus(self->touched, 3));
+	EXPECT_EQ(0, count_bus(self->untouched, 3));
+}
+
+/* Memory that is broken already: refused, and nothing changes. */
+TEST_F(poison, threat_24_rebind_to_broken_memory)
+{
+	char *mem = variant->alloc();
+
+	ASSERT_NE(MAP_FAILED, mem);
+	rsm_stamp(mem, POISON_LENGTH, 3);
+	ASSERT_OK(poison(mem, variant->advice));
+	if (variant->advice == MADV_SOFT_OFFLINE) {
+		/* the kernel has put another page there */
+		EXPECT_OK(rsm_rebind(self->exp.fd, mem, POISON_LENGTH, NULL));
+		EXPECT_EQ(0, count_bus(self->touched, 3));
+		return;
+	}
+	EXPECT_FAIL(EFAULT, RSM_ERR_BAD_ADDR,
+		    rsm_rebind(self->exp.fd, mem, POISON_LENGTH, &error));
+	EXPECT_EQ(0, count_bus(self->touched, 1));
+	EXPECT_EQ(0, count_bus(self->untouched, 1));
+	EXPECT_EQ(self->scene.vm_pin + POISON_LENGTH / PAGE, rsm_vm_pin());
+}
+
 static int dump_core(void *arg)
 {
 	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
@@ -1007,27 +1409,48 @@ TEST_F(abort, pages_are_unpinned_at_once)
  */
 #define DELAY_MS 400
 
-/* Fork an importer that maps slowly, and wait until it is about to. */
-static pid_t slow_importer(mmap_self *self, bool (*good)(const char *map))
-{
-	int from[2];
+struct slow {
 	pid_t pid;
+	int told;	/* it may look at what it has mapped */
+};
+
+static int map_slowly(mmap_self *self, int about, int told,
+		      bool (*good)(const char *map))
+{
 	char *map;
 
-	if (rsm_param("test_mmap_delay_ms", DELAY_MS) < 0 || pipe(from))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		step(from[1]);
-		map = rsm_map(self->imp, LENGTH, PROT_RW);
-		if (map == MAP_FAILED)
-			_exit(errno == ENODEV ? 2 : 3);
-		_exit(good(map) ? 0 : 1);
-	}
+	step(about);
+	map = rsm_map(self->imp, LENGTH, PROT_RW);
+	if (map == MAP_FAILED)
+		return errno == ENODEV ? 2 : 3;
+	await(told);
+	return !good(map);
+}
+
+/* Fork an importer that maps slowly, and wait until it is about to. */
+static bool slow_importer(mmap_self *self, struct slow *slow,
+			  bool (*good)(const char *map))
+{
+	int from[2], to[2];
+
+	if (rsm_param("test_mmap_delay_ms", DELAY_MS) < 0 || pipe(from) ||
+	    pipe(to))
+		return false;
+	slow->told = to[1];
+	slow->pid = fork();
+	if (!slow->pid)
+		_exit(map_slowly(self, from[1], to[0], good));
 	await(from[0]);
 	rsm_sleep_ms(DELAY_MS / 4);
 	rsm_param("test_mmap_delay_ms", 0);
-	return pid;
+	return slow->pid > 0;
+}
+
+/* 0, 1 if it saw what it should not, or 2 if it came too late to map. */
+static int slow_result(const struct slow *slow)
+{
+	step(slow->told);
+	return rsm_wait_child(slow->pid);
 }
 
 static bool has_second(const char *map)
@@ -1042,51 +1465,51 @@ static bool has_zero(const char *map)
 
 TEST_F(mmap, threat_05_06_rebind_while_mapping)
 {
-	pid_t pid = slow_importer(self, has_second);
+	struct slow slow;
 
-	ASSERT_LT(0, pid);
+	ASSERT_TRUE(slow_importer(self, &slow, has_second));
 	EXPECT_OK(move_to(self, 2));
-	EXPECT_OK(rsm_wait_child(pid));
+	EXPECT_OK(slow_result(&slow));
 }
 
 TEST_F(mmap, threat_05_06_rebind_while_mapping_with_others)
 {
-	pid_t pid = slow_importer(self, has_second);
+	struct slow slow;
 
-	ASSERT_LT(0, pid);
+	ASSERT_TRUE(slow_importer(self, &slow, has_second));
 	EXPECT_TRUE(stamped(self->map, 0, PAGES, 1));
 	EXPECT_OK(move_to(self, 3));
 	EXPECT_TRUE(stamped(self->map, 0, PAGES, 3));
 	EXPECT_OK(move_to(self, 2));
 	EXPECT_TRUE(stamped(self->map, 0, PAGES, 2));
-	EXPECT_OK(rsm_wait_child(pid));
+	EXPECT_OK(slow_result(&slow));
 }
 
 TEST_F(mmap, threat_05_06_unpublish_while_mapping)
 {
-	pid_t pid = slow_importer(self, has_zero);
+	struct slow slow;
 	int ret;
 
-	ASSERT_LT(0, pid);
+	ASSERT_TRUE(slow_importer(self, &slow, has_zero));
 	EXPECT_OK(rsm_unpublish(self->exp.fd, NULL));
-	ret = rsm_wait_child(pid);
+	ret = slow_result(&slow);
 	EXPECT_TRUE(ret == 0 || ret == 2) TH_LOG("%d", ret);
 	EXPECT_TRUE(stamped(self->exp.mem, 0, PAGES, 1));
 }
 
 TEST_F(mmap, threat_05_06_destroy_while_mapping)
 {
-	pid_t pid = slow_importer(self, has_zero);
+	struct slow slow;
 	char *mem;
 	int ret;
 
-	ASSERT_LT(0, pid);
+	ASSERT_TRUE(slow_importer(self, &slow, has_zero));
 	EXPECT_OK(rsm_destroy(self->exp.fd, NULL));
 	munmap(self->exp.mem, LENGTH);
 	/* whoever gets the pages now must not be seen */
 	mem = rsm_alloc(LENGTH);
 	rsm_stamp(mem, LENGTH, 9);
-	ret = rsm_wait_child(pid);
+	ret = slow_result(&slow);
 	EXPECT_TRUE(ret == 0 || ret == 2) TH_LOG("%d", ret);
 	EXPECT_EQ(-1, rsm_stamp_check(mem, LENGTH, 9));
 }
@@ -1139,7 +1562,6 @@ TEST_F(mmap, threat_04_threads_fault_while_remapped)
 }
 
 /* An importer that maps and faults all the time, until it is told to look. */
-#define WINDOW (2UL << 20)
 #define RACE_LENGTH (8 * WINDOW)
 #define RACE_ROUNDS 150
 
@@ -1201,6 +1623,340 @@ TEST_F_TIMEOUT(mmap, threat_06_unpublish_while_faulting, 100)
 		exp.segid = 0;
 		ASSERT_OK(rsm_publish(exp.fd, &exp.segid, NULL, 0, NULL));
 	}
+}
+
+/*
+ * 5: importers that connect, map, load and unmap all the time. While the
+ * segment is published its memory is full of PUBLIC, and when unpublish has
+ * returned of SECRET, which nobody may ever see.
+ */
+#define CHURN_LENGTH (4 * WINDOW)
+#define CHURN_IMPORTERS 3
+#define CHURN_ROUNDS 300
+#define PUBLIC 7
+#define SECRET 0x5a
+
+struct churn {
+	const struct rsm_scene *scene;
+	__u32 segid;
+	bool over;
+	unsigned long loads[CHURN_IMPORTERS];	/* that showed PUBLIC */
+	unsigned long zeroes[CHURN_IMPORTERS];
+	unsigned char breach;
+	unsigned int next;
+};
+
+/* Where importers look: the first page, and one of each window. */
+#define CHURN_PLACES (CHURN_LENGTH / WINDOW + 1)
+
+static size_t churn_offset(size_t i)
+{
+	size_t window = i % CHURN_PLACES;
+
+	return window ? window * WINDOW - PAGE : 0;
+}
+
+static bool churn_load(struct churn *churn, unsigned int me, const char *map)
+{
+	unsigned char seen;
+	size_t i;
+
+	for (i = 0; i < CHURN_PLACES; i++) {
+		seen = *(volatile unsigned char *)(map + churn_offset(me + i));
+		if (seen == PUBLIC) {
+			churn->loads[me]++;
+		} else if (!seen) {
+			churn->zeroes[me]++;
+		} else {
+			churn->breach = seen;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A mapping of an import of its own, or NULL: it may be too late for one. */
+static char *churn_map(struct churn *churn)
+{
+	char *map = rsm_import_map(churn->scene,
+				   __atomic_load_n(&churn->segid,
+						   __ATOMIC_ACQUIRE),
+				   CHURN_LENGTH);
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
+/* The mapping of the round before is looked at once more. */
+static int churn_importer(void *arg)
+{
+	struct churn *churn = arg;
+	unsigned int me = __atomic_fetch_add(&churn->next, 1, __ATOMIC_RELAXED);
+	char *map, *before = NULL;
+	bool good = true;
+
+	while (good && !__atomic_load_n(&churn->over, __ATOMIC_ACQUIRE)) {
+		map = churn_map(churn);
+		if (map)
+			good = churn_load(churn, me, map);
+		if (good && before)
+			good = churn_load(churn, me, before);
+		if (before)
+			munmap(before, CHURN_LENGTH);
+		before = map;
+	}
+	return !good;
+}
+
+static void churn_fill(struct rsm_export *exp, int byte)
+{
+	size_t i;
+
+	for (i = 0; i < CHURN_PLACES; i++)
+		memset(exp->mem + churn_offset(i), byte, PAGE);
+}
+
+static int churn_exporter(struct churn *churn, struct rsm_export *exp)
+{
+	int round, ret = 0;
+
+	for (round = 0; round < CHURN_ROUNDS && !ret && !churn->breach;
+	     round++) {
+		churn_fill(exp, PUBLIC);
+		exp->segid = 0;
+		ret = rsm_publish(exp->fd, &exp->segid, NULL, 0, NULL);
+		__atomic_store_n(&churn->segid, exp->segid, __ATOMIC_RELEASE);
+		usleep(3000 + random() % 10000);
+		ret = ret ?: rsm_unpublish(exp->fd, NULL);
+		churn_fill(exp, SECRET);
+		usleep(random() % 3000);
+	}
+	return ret;
+}
+
+TEST_F_TIMEOUT(mmap, threat_05_unpublish_while_mapping_and_loading, 100)
+{
+	struct churn *churn = rsm_alloc_shared(PAGE);
+	pid_t pids[CHURN_IMPORTERS];
+	struct rsm_export exp;
+	int i;
+
+	ASSERT_NE(MAP_FAILED, churn);
+	churn->scene = &self->scene;
+	ASSERT_OK(rsm_export_new(&self->scene, CHURN_LENGTH, 1, &exp));
+	ASSERT_OK(rsm_unpublish(exp.fd, NULL));
+	for (i = 0; i < CHURN_IMPORTERS; i++)
+		pids[i] = rsm_start_child(churn_importer, churn);
+	EXPECT_OK(churn_exporter(churn, &exp));
+	__atomic_store_n(&churn->over, true, __ATOMIC_RELEASE);
+	for (i = 0; i < CHURN_IMPORTERS; i++) {
+		EXPECT_EQ(0, rsm_wait_child(pids[i]));
+		printf("# loads %lu, zeroes %lu\n", churn->loads[i],
+		       churn->zeroes[i]);
+		EXPECT_LT(CHURN_ROUNDS, churn->loads[i]);
+		EXPECT_LT(0, churn->zeroes[i]);
+	}
+	EXPECT_EQ(0, churn->breach);
+}
+
+/*
+ * 38: the last thread of a process is killed in a fault that waits for a
+ * rebind. That takes long, as a crowd of mappings is in its way. The victim's
+ * first thread has ended before. Another process that has the victim's memory,
+ * too, lets it be seen that it does not wait for the rebind when it dies: else
+ * its mapping would have to go first, which the kernel makes it wait for.
+ */
+#define CROWD_LENGTH WINDOW
+#define CROWD 2000
+#define VICTIMS 3
+#define VICTIM_TRIALS 60
+
+struct crowd {
+	const struct rsm_scene *scene;
+	int fd;
+	__u32 asked;		/* how often all is to be touched */
+	__u32 touched;
+	bool go;		/* the victim may load */
+	pid_t victim;		/* its last thread */
+	pid_t keeper;		/* who has its memory, too */
+	volatile char *map;
+};
+
+static int run_crowd(void *arg)
+{
+	struct crowd *crowd = arg;
+	char *maps[CROWD];
+	__u32 asked;
+	int i;
+
+	for (i = 0; i < CROWD; i++)
+		maps[i] = rsm_map(crowd->fd, CROWD_LENGTH, PROT_READ);
+	for (;;) {
+		asked = __atomic_load_n(&crowd->asked, __ATOMIC_ACQUIRE);
+		if (asked == crowd->touched) {
+			rsm_sleep_ms(1);
+			continue;
+		}
+		for (i = 0; i < CROWD; i++) {
+			(void)*(volatile char *)maps[i];
+			(void)*(volatile char *)(maps[i] + CROWD_LENGTH - 1);
+		}
+		__atomic_store_n(&crowd->touched, asked, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+static void gather_crowd(struct crowd *crowd)
+{
+	__u32 asked = crowd->asked + 1;
+
+	__atomic_store_n(&crowd->asked, asked, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&crowd->touched, __ATOMIC_ACQUIRE) != asked)
+		rsm_sleep_ms(1);
+}
+
+static int keep_memory(void *arg)
+{
+	(void)arg;
+	for (;;)
+		syscall(SYS_pause);
+	return 0;
+}
+
+static void *load_when_told(void *arg)
+{
+	struct crowd *crowd = arg;
+
+	__atomic_store_n(&crowd->victim, syscall(SYS_gettid), __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&crowd->go, __ATOMIC_ACQUIRE))
+		;
+	(void)*crowd->map;
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static int run_victim(void *arg)
+{
+	struct crowd *crowd = arg;
+	char *stack = rsm_alloc(16 * PAGE);
+	pthread_t thread;
+
+	crowd->map = rsm_map(crowd->fd, CROWD_LENGTH, PROT_READ);
+	if (crowd->map == MAP_FAILED || stack == MAP_FAILED)
+		return 1;
+	crowd->keeper = clone(keep_memory, stack + 16 * PAGE,
+			      CLONE_VM | CLONE_PARENT | SIGCHLD, NULL);
+	if (crowd->keeper < 0 ||
+	    pthread_create(&thread, NULL, load_when_told, crowd))
+		return 2;
+	syscall(SYS_exit, 0);
+	return 3;
+}
+
+static bool in_our_fault(pid_t tid)
+{
+	char path[64], name[64] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/wchan", tid);
+	file = fopen(path, "re");
+	if (file && !fgets(name, sizeof(name), file))
+		name[0] = 0;
+	if (file)
+		fclose(file);
+	return !strcmp(name, "rsm_fault");
+}
+
+struct rebinding {
+	int fd;
+	char *mem;
+	const volatile struct rsm_status *status;
+	int ret;
+};
+
+static void *rebind_in_thread(void *arg)
+{
+	struct rebinding *rebinding = arg;
+
+	rebinding->ret = rsm_rebind(rebinding->fd, rebinding->mem, CROWD_LENGTH,
+				    NULL);
+	return NULL;
+}
+
+static bool moving(const struct rebinding *rebinding, __u64 generation)
+{
+	return rebinding->status->rebinds == generation;
+}
+
+/*
+ * Kill the victim in its fault: true if it died before the rebind ended. The
+ * kernel may have been too quick for us, and then it is false.
+ */
+static bool kill_in_fault(struct crowd *crowd, pid_t pid,
+			  struct rebinding *rebinding)
+{
+	__u64 generation = rebinding->status->rebinds + 1;
+	bool caught = false;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, rebind_in_thread, rebinding))
+		return false;
+	while (rebinding->status->rebinds < generation)
+		;
+	__atomic_store_n(&crowd->go, true, __ATOMIC_RELEASE);
+	while (!caught && moving(rebinding, generation))
+		caught = in_our_fault(crowd->victim);
+	kill(pid, SIGKILL);
+	if (rsm_wait_child(pid) != -SIGKILL)
+		rebinding->ret = -ECHILD;
+	caught = caught && moving(rebinding, generation);
+	pthread_join(thread, NULL);
+	return caught;
+}
+
+static bool try_victim(struct crowd *crowd, struct rebinding *rebinding)
+{
+	bool caught;
+	pid_t pid;
+
+	gather_crowd(crowd);
+	crowd->victim = 0;
+	crowd->keeper = 0;
+	crowd->go = false;
+	pid = rsm_start_child(run_victim, crowd);
+	while (!__atomic_load_n(&crowd->victim, __ATOMIC_ACQUIRE) ||
+	       rsm_task_state(pid) != 'Z')
+		rsm_sleep_ms(1);
+	caught = kill_in_fault(crowd, pid, rebinding);
+	kill(crowd->keeper, SIGKILL);
+	rsm_wait_child(crowd->keeper);
+	return caught;
+}
+
+TEST_F_TIMEOUT(mmap, threat_38_last_thread_killed_in_a_fault, 300)
+{
+	struct rebinding rebinding = { .mem = rsm_alloc(CROWD_LENGTH) };
+	struct crowd *crowd = rsm_alloc_shared(PAGE);
+	int caught = 0, trials = 0;
+	struct rsm_export exp;
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, crowd);
+	ASSERT_OK(rsm_export_new(&self->scene, CROWD_LENGTH, 1, &exp));
+	rebinding.fd = exp.fd;
+	rebinding.status = rsm_map_status(exp.fd);
+	ASSERT_NE(MAP_FAILED, (const void *)rebinding.status);
+	crowd->fd = rsm_import(&self->scene, exp.segid, RW);
+	ASSERT_LE(0, crowd->fd);
+	pid = rsm_start_child(run_crowd, crowd);
+	for (; caught < VICTIMS && trials < VICTIM_TRIALS; trials++) {
+		caught += try_victim(crowd, &rebinding);
+		ASSERT_EQ(0, rebinding.ret);
+	}
+	printf("# %d of %d died before the rebind ended\n", caught, trials);
+	EXPECT_EQ(VICTIMS, caught);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, rsm_wait_child(pid));
 }
 
 TEST_HARNESS_MAIN

@@ -6,6 +6,7 @@
 #include "rsm_utils.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
 
@@ -416,18 +417,34 @@ TEST_F(rebind, threat_57_over_the_limit)
 	EXPECT_OK(rsm_in_child_as(RSM_NOBODY, rebind_over_limit, &job));
 }
 
+/* As many exports of the same memory as are possible: what then comes of it. */
+static int export_up_to_limit(const rebind_self *self, struct rsm_export *exp)
+{
+	int ret, fd;
+
+	do {
+		ret = rsm_create(self->scene.fd, self->scene.controller,
+				 exp->mem, exp->length, 0, &fd, NULL);
+	} while (!ret);
+	return ret;
+}
+
 TEST_F(rebind, over_the_limit_of_exported_memory)
 {
-	size_t length = 12UL << 20;
-	long before = rsm_param("max_exported_memory", 1);
+	long total = rsm_proc_number("/proc/meminfo", "MemTotal");
+	/* a tenth of one percent of this machine */
+	size_t length = total / 1000 * 1024 & -PAGE;
 	char *next = rsm_alloc(length);
 	struct rsm_export exp;
+	long before;
 	char *map;
 
+	before = rsm_param("max_exported_memory", 1);
 	ASSERT_LE(0, before);
 	ASSERT_OK(rsm_export_new(&self->scene, length, 3, &exp));
 	map = rsm_import_map(&self->scene, exp.segid, length);
 	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(-ENOMEM, export_up_to_limit(self, &exp));
 	EXPECT_FAIL(ENOMEM, RSM_ERR_INSUFFICIENT_MEM,
 		    rsm_rebind(exp.fd, next, length, &error));
 	EXPECT_EQ(-1, rsm_stamp_check(map, length, 3));
@@ -472,6 +489,131 @@ TEST_F(rebind, threat_47_killed)
 		EXPECT_EQ(-SIGKILL, rsm_wait_child(pid));
 		EXPECT_TRUE(rsm_stats_settle(&before));
 	}
+}
+
+/*
+ * The same with some 100 MiB, when so much of the new memory has been faulted
+ * in. The test process is the importer.
+ */
+struct large {
+	const struct rsm_scene *scene;
+	size_t length;
+	__u32 segid;
+	bool go;
+	bool done;
+};
+
+static int rebind_large(void *arg)
+{
+	struct large *large = arg;
+	char *mem = rsm_alloc(large->length);
+	char *next = rsm_alloc(large->length);
+	struct rsm_export exp;
+
+	madvise(mem, large->length, MADV_NOHUGEPAGE);
+	madvise(next, large->length, MADV_NOHUGEPAGE);
+	rsm_stamp(mem, large->length, 1);
+	if (rsm_export_mem(large->scene, mem, large->length, &exp))
+		return 1;
+	__atomic_store_n(&large->segid, exp.segid, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&large->go, __ATOMIC_ACQUIRE))
+		rsm_sleep_ms(1);
+	if (rsm_rebind(exp.fd, next, large->length, NULL))
+		return 2;
+	__atomic_store_n(&large->done, true, __ATOMIC_RELEASE);
+	return pause();
+}
+
+/* Start it, and map what it exports. */
+static char *start_large(struct large *large, pid_t *pid)
+{
+	char *map;
+
+	*pid = rsm_start_child(rebind_large, large);
+	while (!__atomic_load_n(&large->segid, __ATOMIC_ACQUIRE))
+		rsm_sleep_ms(1);
+	map = rsm_import_map(large->scene, large->segid, large->length);
+	if (map == MAP_FAILED || rsm_stamp_check(map, large->length, 1) != -1)
+		return NULL;
+	return map;
+}
+
+/* Kill it when its memory has grown by @part: the pages it had faulted in. */
+static long kill_in_rebind(pid_t pid, size_t part)
+{
+	long faults, kib = rsm_proc_status(pid, "VmRSS") + part / 1024;
+	struct rusage usage;
+	int status;
+
+	while (rsm_proc_status(pid, "VmRSS") < kib)
+		rsm_sleep_ms(1);
+	kill(pid, SIGKILL);
+	if (wait4(pid, &status, 0, &usage) != pid || !WIFSIGNALED(status))
+		return -1;
+	faults = usage.ru_minflt;
+	printf("# killed after %ld page faults\n", faults);
+	return faults;
+}
+
+FIXTURE(much)
+{
+	struct rsm_scene scene;
+	struct large *large;
+	long limit;
+};
+
+FIXTURE_SETUP(much)
+{
+	ASSERT_OK(rsm_scene_open(&self->scene));
+	self->limit = rsm_param("max_exported_memory", 0);
+	ASSERT_LE(0, self->limit);
+	self->large = rsm_alloc_shared(PAGE);
+	ASSERT_NE(MAP_FAILED, self->large);
+	self->large->scene = &self->scene;
+	self->large->length = rsm_large_length(2);
+	printf("# %zu MiB\n", self->large->length >> 20);
+}
+
+FIXTURE_TEARDOWN(much)
+{
+	rsm_param("max_exported_memory", self->limit);
+	EXPECT_TRUE(rsm_scene_close(&self->scene));
+}
+
+TEST_F_TIMEOUT(much, threat_47_killed_in_a_rebind, 300)
+{
+	struct large *large = self->large;
+	long faults, pages = large->length / PAGE;
+	char *map;
+	pid_t pid;
+
+	map = start_large(large, &pid);
+	ASSERT_NE(NULL, map);
+	__atomic_store_n(&large->go, true, __ATOMIC_RELEASE);
+	faults = kill_in_rebind(pid, large->length / 8);
+	/* those of the old memory, and a part of the new */
+	EXPECT_LT(pages + pages / 16, faults);
+	EXPECT_GT(pages + pages / 2, faults);
+	EXPECT_TRUE(rsm_is_zero(map, large->length));
+}
+
+TEST_F_TIMEOUT(much, threat_47_rebound_and_killed, 300)
+{
+	struct large *large = self->large;
+	char *map;
+	pid_t pid;
+
+	map = start_large(large, &pid);
+	ASSERT_NE(NULL, map);
+	__atomic_store_n(&large->go, true, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&large->done, __ATOMIC_ACQUIRE))
+		rsm_sleep_ms(1);
+	EXPECT_TRUE(rsm_is_zero(map, large->length));
+	rsm_stamp(map, large->length, 2);
+	EXPECT_EQ(-1, rsm_stamp_check(map, large->length, 2));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, rsm_wait_child(pid));
+	EXPECT_TRUE(rsm_is_zero(map, large->length));
 }
 
 /* Where the data goes */
@@ -937,6 +1079,61 @@ TEST_F(transparent, sixteen_importers)
 	ASSERT_OK(move(self));
 	EXPECT_TRUE(right(self, maps[1]));
 	EXPECT_TRUE(right(self, maps[14]));
+}
+
+/*
+ * 62: a userfaultfd may leave markers where an import has no entries, on
+ * kernels that take such mappings for it: 6.7 and later ones, but for those
+ * that have been taught better since.
+ */
+#ifndef UFFD_FEATURE_WP_ASYNC
+#define UFFD_FEATURE_WP_ASYNC 0x8000
+#endif
+
+static int watch_stores(const transparent_self *self, int *uffd)
+{
+	*uffd = rsm_uffd_open(UFFD_FEATURE_WP_ASYNC);
+	if (*uffd < 0)
+		return *uffd;
+	return rsm_uffd_register(*uffd, self->map, self->length,
+				 UFFDIO_REGISTER_MODE_WP);
+}
+
+/* With markers in all places, or in those only that had entries. */
+static void check_marked(struct __test_metadata *_metadata,
+			 transparent_self *self, int uffd)
+{
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		EXPECT_OK(rsm_uffd_protect(uffd, self->map, self->length,
+					   true));
+		ASSERT_OK(move(self));
+		if (i % 2)
+			self->map[self->length - 8] ^= 1;
+		else
+			EXPECT_TRUE(right(self, self->map));
+		rsm_stamp(self->map, self->length, self->seed);
+		EXPECT_EQ(-1, rsm_stamp_check(self->exp.mem, self->length,
+					      self->seed));
+	}
+}
+
+TEST_F(transparent, threat_62_markers_of_userfaultfd)
+{
+	int ret, uffd;
+
+	ret = watch_stores(self, &uffd);
+	if (ret) {
+		EXPECT_EQ(-EINVAL, ret);
+	} else {
+		check_marked(_metadata, self, uffd);
+		close(uffd);
+	}
+	ASSERT_OK(move(self));
+	EXPECT_TRUE(right(self, self->map));
+	ASSERT_OK(rsm_destroy(self->exp.fd, NULL));
+	EXPECT_TRUE(rsm_is_zero(self->map, self->length));
 }
 
 /* Other kinds of memory in the place of each kind */

@@ -17,17 +17,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <linux/rsmctl.h>
+#include <linux/userfaultfd.h>
 
 #include "kselftest_harness.h"
 
@@ -102,6 +107,72 @@ static inline long rsm_stamp_check(const void *mem, size_t length,
 		    word[words - 1] != ~((uint64_t)seed << 32 | page))
 			return page;
 	return -1;
+}
+
+/* Whether no page shows anything at its start and end. */
+static inline bool rsm_is_zero(const void *mem, size_t length)
+{
+	size_t words = rsm_page_size() / sizeof(uint64_t);
+	const volatile uint64_t *word = mem;
+	size_t page;
+
+	for (page = 0; page < length / rsm_page_size(); page++, word += words)
+		if (word[0] || word[words - 1])
+			return false;
+	return true;
+}
+
+/* Pages that come when somebody says so */
+
+/* A userfaultfd that does not block, or a negative errno. */
+static inline int rsm_uffd_open(__u64 features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	int ret, fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	if (!ioctl(fd, UFFDIO_API, &api))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* @mode: UFFDIO_REGISTER_MODE_ */
+static inline int rsm_uffd_register(int fd, const void *mem, size_t length,
+				    __u64 mode)
+{
+	struct uffdio_register range = {
+		.range = { (uintptr_t)mem, length },
+		.mode = mode,
+	};
+
+	return ioctl(fd, UFFDIO_REGISTER, &range) ? -errno : 0;
+}
+
+/* Let a store to the memory wait, or those that wait go on. */
+static inline int rsm_uffd_protect(int fd, const void *mem, size_t length,
+				   bool protect)
+{
+	struct uffdio_writeprotect range = {
+		.range = { (uintptr_t)mem, length },
+		.mode = protect ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	return ioctl(fd, UFFDIO_WRITEPROTECT, &range) ? -errno : 0;
+}
+
+/* Wait until somebody waits for a page, for at most @ms: its address. */
+static inline uintptr_t rsm_uffd_wait(int fd, int ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	if (poll(&pfd, 1, ms) != 1 || read(fd, &msg, sizeof(msg)) !=
+				      (ssize_t)sizeof(msg))
+		return 0;
+	return msg.arg.pagefault.address & -rsm_page_size();
 }
 
 /* Ioctls */
@@ -440,16 +511,14 @@ static inline bool rsm_stats_settle(const struct rsm_stats *before)
 	return false;
 }
 
-/* A number of /proc/PID/status, as "VmPin", in its unit (KiB). */
-static inline long rsm_proc_status(pid_t pid, const char *field)
+/* A number of a file like /proc/meminfo, in its unit (mostly KiB). */
+static inline long rsm_proc_number(const char *path, const char *field)
 {
 	size_t length = strlen(field);
 	char line[256];
 	long value = -ENOENT;
-	FILE *file;
+	FILE *file = fopen(path, "re");
 
-	snprintf(line, sizeof(line), "/proc/%d/status", (int)pid);
-	file = fopen(line, "re");
 	if (!file)
 		return -errno;
 	while (fgets(line, sizeof(line), file))
@@ -457,6 +526,26 @@ static inline long rsm_proc_status(pid_t pid, const char *field)
 			value = strtol(line + length + 1, NULL, 10);
 	fclose(file);
 	return value;
+}
+
+/* One of /proc/PID/status, as "VmPin". */
+static inline long rsm_proc_status(pid_t pid, const char *field)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	return rsm_proc_number(path, field);
+}
+
+/* As much memory as fits @parts times, and something beside it; 1 GiB at most. */
+static inline size_t rsm_large_length(unsigned int parts)
+{
+	long kib = rsm_proc_number("/proc/meminfo", "MemAvailable");
+	size_t length = (kib > 0 ? kib : 0) * 1024UL / (parts + 1);
+
+	if (length > 1UL << 30)
+		length = 1UL << 30;
+	return length & -(2UL << 20);
 }
 
 /* Pages that are charged to this process's address space as pinned. */
@@ -670,6 +759,24 @@ static inline pid_t rsm_start_child(int (*fn)(void *arg), void *arg)
 	if (!pid)
 		_exit(fn(arg));
 	return pid < 0 ? -errno : pid;
+}
+
+/* Copy the program that runs to @path, with this mode. */
+static inline int rsm_copy_program(const char *path, mode_t mode)
+{
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+	ssize_t done = from < 0 || to < 0 ? -1 : 1;
+
+	while (done > 0)
+		done = sendfile(to, from, NULL, 1 << 20);
+	if (!done)
+		done = fchmod(to, mode);
+	if (done)
+		done = -errno;
+	close(from);
+	close(to);
+	return done;
 }
 
 static inline char rsm_task_state(pid_t tid)

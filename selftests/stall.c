@@ -12,9 +12,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-
-#include <linux/userfaultfd.h>
 
 #include "../kernel/rsm_test.h"
 
@@ -801,46 +798,32 @@ FIXTURE_VARIANT_ADD(copying, get_userfaultfd)
 	.fuse = false,
 };
 
-static int open_userfaultfd(void)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	return ioctl(fd, UFFDIO_API, &api) ? -errno : fd;
-}
-
 /* Let the page that somebody waits for come when told to; it is zero. */
 static void *serve_fault(void *arg)
 {
 	int fd = (long)arg;
-	struct uffd_msg msg;
 	struct uffdio_zeropage zero = { .range.len = 4096 };
 
-	if (read(fd, &msg, sizeof(msg)) != sizeof(msg))
+	zero.range.start = rsm_uffd_wait(fd, PATIENCE_MS);
+	if (!zero.range.start)
 		return NULL;
 	set(&shared->stalled, 1);
 	while (!get(&shared->release))
 		rsm_sleep_ms(1);
-	zero.range.start = msg.arg.pagefault.address & -4096UL;
 	ioctl(fd, UFFDIO_ZEROPAGE, &zero);
 	return NULL;
 }
 
 static int stall_with_userfaultfd(void *page)
 {
-	struct uffdio_register range = {
-		.range = { (uintptr_t)page, 4096 },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = open_userfaultfd();
+	int ret, fd = rsm_uffd_open(0);
 
 	if (fd < 0)
 		return fd;
 	madvise(page, 4096, MADV_DONTNEED);
-	if (ioctl(fd, UFFDIO_REGISTER, &range))
-		return -errno;
+	ret = rsm_uffd_register(fd, page, 4096, UFFDIO_REGISTER_MODE_MISSING);
+	if (ret)
+		return ret;
 	start_thread(serve_fault, (void *)(long)fd);
 	return 0;
 }
@@ -881,7 +864,7 @@ FIXTURE_SETUP(copying)
 	self->importer = 0;
 	ASSERT_OK(rsm_scene_open(&self->scene));
 	ret = variant->fuse ? fuse_hang_start(&hang, FUSE_SIZE) :
-			      open_userfaultfd();
+			      rsm_uffd_open(0);
 	if (ret < 0)
 		SKIP(return, "no FUSE or no userfaultfd: %s", strerror(-ret));
 	if (!variant->fuse)

@@ -353,20 +353,35 @@ static int live_beside(struct shared *shared)
 
 /* The exporter */
 
+static void fill(uint64_t *mem, size_t pages, uint64_t number)
+{
+	size_t page, word;
+
+	for (page = 0; page < pages; page++)
+		for (word = 0; word < WORDS; word++)
+			*mem++ = stamp(number, 0, page);
+}
+
 /* New memory, with huge pages every other time, full of its stamps. */
 static uint64_t *new_memory(size_t pages, uint64_t number)
 {
-	size_t page, word, size = pages * rsm_page_size();
+	size_t size = pages * rsm_page_size();
 	uint64_t *mem = rsm_alloc(size);
-	uint64_t *at = mem;
 
 	if (mem == MAP_FAILED)
 		return NULL;
 	if (number & 1)
 		madvise(mem, size, MADV_HUGEPAGE);
-	for (page = 0; page < pages; page++)
-		for (word = 0; word < WORDS; word++)
-			*at++ = stamp(number, 0, page);
+	fill(mem, pages, number);
+	return mem;
+}
+
+/* The same where the old one is, of which nothing but the pins is left. */
+static uint64_t *memory_in_place(uint64_t *mem, size_t pages, uint64_t number)
+{
+	if (madvise(mem, pages * rsm_page_size(), MADV_DONTNEED))
+		return NULL;
+	fill(mem, pages, number);
 	return mem;
 }
 
@@ -542,16 +557,17 @@ static int rebind_once(FIXTURE_DATA(storm) *self, uint64_t number)
 	size_t size = self->pages * rsm_page_size();
 	uint64_t *mem, *old = self->mem;
 	uint64_t none = 0, since = 0;
-	bool early = number % 2;
+	/* Every other time the segment is the last to hold the old pages. */
+	bool in_place = number % 4 == 1, early = number % 4 == 3;
 	int ret;
 
 	add_time(&none, &since);
-	mem = new_memory(self->pages, number);
+	mem = in_place ? memory_in_place(old, self->pages, number) :
+			 new_memory(self->pages, number);
 	if (!mem)
 		return -ENOMEM;
 	add_time(&self->fill_ns, &since);
 	__atomic_store_n(&self->shared->started, number, __ATOMIC_RELEASE);
-	/* Every other time the segment is the last to hold the old pages. */
 	if (early)
 		let_go(self, old, false);
 	ret = rsm_rebind(self->fd, mem, size, NULL);
@@ -560,7 +576,7 @@ static int rebind_once(FIXTURE_DATA(storm) *self, uint64_t number)
 	__atomic_store_n(&self->shared->returned, number, __ATOMIC_RELEASE);
 	self->mem = mem;
 	add_time(&self->rebind_ns, &since);
-	if (!early)
+	if (!early && !in_place)
 		let_go(self, old, !(number % KEEP_EVERY));
 	add_time(&self->release_ns, &since);
 	return 0;
