@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Coverage of the driver, on kernels that have KCOV and with a module that
+ * was built for it. Each task that makes calls has an instance of its own,
+ * which is there before the task and keeps what it has seen.
+ *
+ * The places that were reached are kept as offsets in the module's text. What
+ * work queues and processes that have ended do is not seen.
+ */
+#include <fcntl.h>
+#include <linux/kcov.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "exec.h"
+#include "run.h"
+
+/* Places that one task can reach in one program. */
+#define AREA_WORDS (32U << 10)
+
+/* Room for the text of the module, in bytes. */
+#define MAX_TEXT_SIZE (256U << 10)
+
+static uint64_t *areas[NR_TASKS];
+static uint64_t text_start;
+static uint8_t reached[MAX_TEXT_SIZE / 8];
+static bool enabled;
+
+/* By a task, for itself. */
+void kcov_enable(unsigned int task)
+{
+	ioctl(KCOV_FD(task), KCOV_ENABLE, KCOV_TRACE_PC);
+}
+
+static bool area_open(unsigned int task)
+{
+	int fd = open("/sys/kernel/debug/kcov", O_RDWR);
+
+	if (fd < 0)
+		return false;
+	dup2(fd, KCOV_FD(task));
+	close(fd);
+	if (ioctl(KCOV_FD(task), KCOV_INIT_TRACE, AREA_WORDS))
+		return false;
+	areas[task] = mmap(NULL, AREA_WORDS * sizeof(uint64_t),
+			   PROT_READ | PROT_WRITE, MAP_SHARED, KCOV_FD(task),
+			   0);
+	/* The processes of programs have no need of it. */
+	return areas[task] != MAP_FAILED &&
+	       !madvise(areas[task], AREA_WORDS * sizeof(uint64_t),
+			MADV_DONTFORK);
+}
+
+static uint64_t find_text(void)
+{
+	FILE *file = fopen("/sys/module/rsmctl/sections/.text", "re");
+	unsigned long start = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%lx", &start) != 1)
+		start = 0;
+	fclose(file);
+	return start;
+}
+
+void kcov_init(void)
+{
+	unsigned int task;
+
+	text_start = find_text();
+	enabled = text_start;
+	for (task = 0; enabled && task < NR_TASKS; task++)
+		enabled = area_open(task);
+}
+
+void kcov_reset(void)
+{
+	unsigned int task;
+
+	memset(sh->features, 0, sizeof(sh->features));
+	for (task = 0; enabled && task < NR_TASKS; task++)
+		__atomic_store_n(areas[task], 0, __ATOMIC_RELAXED);
+}
+
+static void count_feature(uint32_t feature)
+{
+	uint8_t *counter = &sh->features[feature % NR_FEATURES];
+
+	if (*counter < UINT8_MAX)
+		++*counter;
+}
+
+static uint32_t mix(uint32_t value)
+{
+	value = (value ^ value >> 15) * 0x2c1b3c6dU;
+	return value ^ value >> 12;
+}
+
+/* What the fuzzer is told: which place came after which. */
+static void collect_area(const uint64_t *area)
+{
+	uint64_t i, offset, last = 0, count = area[0];
+
+	for (i = 1; i <= count && i < AREA_WORDS; i++) {
+		offset = area[i] - text_start;
+		if (offset >= MAX_TEXT_SIZE)
+			continue;
+		reached[offset / 8] |= 1 << offset % 8;
+		count_feature(mix(offset) ^ mix(last) >> 1);
+		last = offset;
+	}
+}
+
+/* And what calls have returned. */
+static void collect_results(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < sh->prog.count; i++) {
+		const struct log *log = &sh->logs[i];
+
+		if (log->state != LOG_NONE)
+			count_feature(mix(sh->prog.steps[i].op << 20 ^
+					  log->error << 8 ^
+					  (log->ret < 0 ? -log->ret : 0) ^
+					  1U << 31));
+	}
+}
+
+void kcov_collect(void)
+{
+	unsigned int task;
+
+	for (task = 0; enabled && task < NR_TASKS; task++)
+		collect_area(areas[task]);
+	collect_results();
+}
+
+/* Write all that was reached so far, one offset a line. */
+void kcov_report(const char *path)
+{
+	FILE *file = enabled ? fopen(path, "we") : NULL;
+	unsigned int i;
+
+	if (!file)
+		return;
+	for (i = 0; i < MAX_TEXT_SIZE; i++)
+		if (reached[i / 8] >> i % 8 & 1)
+			fprintf(file, "%#x\n", i);
+	fclose(file);
+}
