@@ -67,6 +67,16 @@
 #define ASSERT_OK(_call) ASSERT_EQ(0, _call)
 #define EXPECT_OK(_call) EXPECT_EQ(0, _call)
 
+/*
+ * That memory cannot be mapped for execution; the call returns -errno. Newer
+ * kernels refuse it before they ask the driver, and with another errno.
+ */
+#define EXPECT_NO_EXEC(_call) do {					\
+	int __no_exec = (_call);					\
+									\
+	EXPECT_EQ(__no_exec == -EPERM ? -EPERM : -EACCES, __no_exec);	\
+} while (0)
+
 /* Memory */
 
 static inline size_t rsm_page_size(void)
