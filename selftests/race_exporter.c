@@ -484,22 +484,22 @@ static void do_something(struct exporter *exporter, struct slot *slot,
 			 unsigned int what)
 {
 	switch (what) {
-	case 0 ... 5:
+	case 0 ... 7:
 		publish(exporter, slot);
 		break;
-	case 6 ... 8:
+	case 8 ... 9:
 		republish(exporter, slot);
 		break;
-	case 9 ... 10:
+	case 10 ... 13:
 		unpublish(exporter, slot);
 		break;
-	case 11:
+	case 14 ... 15:
 		destroy(exporter, slot);
 		break;
-	case 12 ... 16:
+	case 16 ... 19:
 		grant(exporter, slot);
 		break;
-	case 17 ... 28:
+	case 20 ... 28:
 		signal_or_lock(exporter, slot);
 		break;
 	case 29:
