@@ -172,6 +172,7 @@ int rsm_export_publish(struct rsm_ucmd *ucmd)
 	return publish(seg, cmd->segid, acl, &cmd->out_segid);
 }
 
+/* For who looks again when he has the lock. */
 static bool is_published(struct rsm_segment *seg)
 {
 	return READ_ONCE(seg->pub);

@@ -158,7 +158,7 @@ static struct rsm_publication *revoke(struct rsm_segment *seg)
 	lockdep_assert_held_write(&seg->map_sem);
 	spin_lock(&seg->lock);
 	pub = seg->pub;
-	seg->pub = NULL;
+	WRITE_ONCE(seg->pub, NULL);
 	/* Those who come from here on belong to another publication. */
 	list_splice_init(&seg->imports, &live);
 	spin_unlock(&seg->lock);
@@ -286,7 +286,7 @@ int rsm_segment_publish(struct rsm_segment *seg, struct rsm_publication *pub)
 	spin_lock(&seg->lock);
 	ret = publishable(seg);
 	if (!ret)
-		seg->pub = pub;
+		WRITE_ONCE(seg->pub, pub);
 	spin_unlock(&seg->lock);
 	return ret;
 }
