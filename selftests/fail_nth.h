@@ -260,10 +260,11 @@ struct world {
  * @late: EFAULT also tells that the answer could not be copied out, after all
  *        was done
  * @bad_addr: EFAULT may come with RSM_ERR_BAD_ADDR
- * @fresh: each try is in a process of its own, which takes long, so that
- *         there is but the pass of slabs
- * @leaks: it allocates pages
- * @at_most: places that are tried, of pages a quarter of them; 0: all
+ * @fresh: each try is in a process of its own. This takes long, so each place
+ *         is tried once, and only those of slabs
+ * @at_most: places that are tried, of pages a quarter of them, each once;
+ *           0: all
+ * @leaks: it allocates single pages
  * @foreign: the pages are those of another process
  */
 struct sequence {
@@ -282,9 +283,9 @@ struct sequence {
 	bool late;
 	bool bad_addr;
 	bool fresh;
+	unsigned int at_most;
 	bool leaks;
 	bool foreign;
-	unsigned int at_most;
 };
 
 /* What has come of a sweep so far; shared with the processes of its tries. */
@@ -648,21 +649,22 @@ static inline void check_tally(struct __test_metadata *_metadata,
 }
 
 /*
- * How often each place is tried. Slabs need new pages now and then, which
- * shifts all the places after it. So allocations from slabs have a pass of
- * their own, without those of pages; and where pages fail slabs do not, and
- * chance has to miss a place twice.
+ * Slabs need new pages now and then, which shifts all the places after it. So
+ * allocations from slabs have a pass of their own, without those of pages, and
+ * where pages fail slabs do not.
  */
 static const struct nth_pass {
 	const char *slab;
 	const char *pages;
-	unsigned int tries;
 	unsigned int part;
 } nth_passes[] = {
 	/* no cache passes the filter, no allocation is of such an order */
-	{ .slab = "N", .pages = "99", .tries = 1, .part = 1 },
-	{ .slab = "Y", .pages = "0", .tries = 2, .part = 4 },
+	{ .slab = "N", .pages = "99", .part = 1 },
+	{ .slab = "Y", .pages = "0", .part = 4 },
 };
+
+/* How often a place is tried, so that one chance shift does not hide it. */
+#define NTH_TRIES 2
 
 static inline int nth_start_pass(const struct nth_pass *pass)
 {
@@ -674,6 +676,7 @@ static inline void sweep_pass(struct __test_metadata *_metadata,
 			      const struct nth_pass *pass, struct tally *tally)
 {
 	unsigned int max = seq->at_most ? seq->at_most / pass->part : NTH_MAX;
+	unsigned int tries = seq->fresh || seq->at_most ? 1 : NTH_TRIES;
 	static const struct sequence nothing;
 	unsigned int i, nth = 0;
 	struct counts base;
@@ -681,7 +684,7 @@ static inline void sweep_pass(struct __test_metadata *_metadata,
 	count_all(&w->files, &base);
 	/* The first is to succeed, and to leave no page for later faults. */
 	for (i = 0; nth < max && !_metadata->exit_code; i++) {
-		nth = i / pass->tries;
+		nth = i / tries;
 		tally->injected = false;
 		if (seq->fresh)
 			try_in_child(_metadata, w, seq, nth, tally);
