@@ -547,14 +547,14 @@ static inline long rsm_proc_status(pid_t pid, const char *field)
 	return rsm_proc_number(path, field);
 }
 
-/* As much memory as fits @parts times, and something beside it; 1 GiB at most. */
+/* As much memory as surely fits @parts times; 512 MiB at most. */
 static inline size_t rsm_large_length(unsigned int parts)
 {
 	long kib = rsm_proc_number("/proc/meminfo", "MemAvailable");
-	size_t length = (kib > 0 ? kib : 0) * 1024UL / (parts + 1);
+	size_t length = (kib > 0 ? kib : 0) * 1024UL / (parts + 2);
 
-	if (length > 1UL << 30)
-		length = 1UL << 30;
+	if (length > 512UL << 20)
+		length = 512UL << 20;
 	return length & -(2UL << 20);
 }
 
