@@ -50,6 +50,28 @@ static inline long rsm_cgroup_get(const char *name, const char *file)
 	return value;
 }
 
+/*
+ * Bytes that the kernel uses for the cgroup. What each processor has counted is
+ * not summed up at once, but it is for who looks at the time that was used.
+ */
+static inline long rsm_cgroup_kernel_memory(const char *name)
+{
+	char path[256], key[64] = "";
+	long value = -ENOENT, bytes = -ENOENT;
+	FILE *stream;
+
+	rsm_cgroup_get(name, "cpu.stat");
+	snprintf(path, sizeof(path), RSM_CGROUP_DIR "%s/memory.stat", name);
+	stream = fopen(path, "re");
+	if (!stream)
+		return -errno;
+	while (fscanf(stream, "%63s %ld", key, &value) == 2)
+		if (!strcmp(key, "kernel"))
+			bytes = value;
+	fclose(stream);
+	return bytes;
+}
+
 /* Make a cgroup that may use @bytes of memory and no swap. */
 static inline int rsm_cgroup_make(const char *name, long bytes)
 {
