@@ -174,13 +174,13 @@ dkms-build:
 	@command -v dkms >/dev/null || \
 		{ echo 'dkms is missing: apt-get install dkms' >&2; exit 1; }
 	$(Q)rm -f /lib/modules/$(KVER)/$(INSTALL_DIR)/rsmctl.ko*
-	$(Q)dkms status $(DKMS_MODULE) | grep -q . || dkms add $(DKMS_MODULE)
+	$(Q)[ -n "$$(dkms status $(DKMS_MODULE))" ] || dkms add $(DKMS_MODULE)
 	$(Q)dkms build --force $(DKMS_MODULE) -k $(KVER)
 	$(Q)dkms install --force $(DKMS_MODULE) -k $(KVER)
 
 dkms-uninstall:
-	$(if $(DESTDIR),,$(Q)! dkms status $(DKMS_MODULE) 2>/dev/null | \
-		grep -q . || dkms remove $(DKMS_MODULE) --all)
+	$(if $(DESTDIR),,$(Q)[ -z "$$(dkms status $(DKMS_MODULE) \
+		2>/dev/null)" ] || dkms remove $(DKMS_MODULE) --all)
 	$(Q)rm -rf $(DKMS_SRC)
 
 clean:
