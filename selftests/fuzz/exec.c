@@ -299,6 +299,7 @@ static void make_call(struct call *call)
 	int ret;
 
 	log_begin(call);
+	note_since();
 	if (nth)
 		fail_nth(nth);
 	ret = calls[call->step->op](call);

@@ -48,6 +48,7 @@ uint64_t pages_from(uint64_t addr);
 void *call_buf(void);
 void call_buf_of(unsigned int helper);
 void note_addr(struct log *log, const void *addr, uint64_t length);
+void note_since(void);
 void note_seen(struct log *log, const struct span *at, const uint64_t *words,
 	       unsigned int count);
 void scan_memory(struct log *log);

@@ -29,6 +29,7 @@ static uint64_t *areas[NR_TASKS];
 static uint64_t text_start;
 static uint8_t reached[MAX_TEXT_SIZE / 8];
 static bool enabled;
+static bool places_only;
 
 /* By a task, for itself. */
 void kcov_enable(unsigned int task)
@@ -72,6 +73,7 @@ void kcov_init(void)
 {
 	unsigned int task;
 
+	places_only = getenv("FUZZ_PLACES");
 	text_start = find_text();
 	enabled = text_start;
 	for (task = 0; enabled && task < NR_TASKS; task++)
@@ -91,7 +93,7 @@ static void count_feature(uint32_t feature)
 {
 	uint8_t *counter = &sh->features[feature % NR_FEATURES];
 
-	if (*counter < UINT8_MAX)
+	if (*counter < UINT8_MAX && !(places_only && *counter))
 		++*counter;
 }
 
@@ -101,7 +103,10 @@ static uint32_t mix(uint32_t value)
 	return value ^ value >> 12;
 }
 
-/* What the fuzzer is told: which place came after which. */
+/*
+ * What the fuzzer is told: which place came after which, and how often. With
+ * FUZZ_PLACES in the environment just which were reached.
+ */
 static void collect_area(const uint64_t *area)
 {
 	uint64_t i, offset, last = 0, count = area[0];
@@ -112,7 +117,7 @@ static void collect_area(const uint64_t *area)
 			continue;
 		reached[offset / 8] |= 1 << offset % 8;
 		count_feature(mix(offset) ^ mix(last) >> 1);
-		last = offset;
+		last = places_only ? 0 : offset;
 	}
 }
 

@@ -386,11 +386,10 @@ static bool trash_explains(struct frame frame, const struct sight *sight)
 				   writes_to(sight->writer, &frame);
 }
 
-static bool import_explains(unsigned int i, struct frame frame,
-			    const struct sight *sight)
+/* At some time from @start to @end. */
+static bool import_explains(struct frame frame, const struct sight *sight,
+			    uint32_t start, uint32_t end)
 {
-	uint32_t start = start_of(i), end = end_of(i);
-
 	if (may_be_aborted_by(frame.obj, end) &&
 	    trash_explains(trash_of(frame.obj), sight))
 		return true;
@@ -412,7 +411,10 @@ static bool judge_seen(unsigned int i, const struct seen *seen)
 	unsigned int page;
 
 	for (page = 0; page < seen->count; page++) {
-		if (!import_explains(i, frame, &sight)) {
+		if (!import_explains(frame, &sight, start_of(i),
+				     seen->first + 1) ||
+		    !import_explains(frame, &sight, seen->last + 1,
+				     end_of(i))) {
 			accuse_value(i, frame, sight.value);
 			return false;
 		}

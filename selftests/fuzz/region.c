@@ -165,21 +165,46 @@ static bool extends(const struct seen *seen, const struct span *at,
 	       seen->value + seen->count == value && written_by(value) < 0;
 }
 
+/* What had happened before the words that are about to be seen were read. */
+static __thread uint32_t since;
+
+static uint32_t order_now(void)
+{
+	return __atomic_load_n(&sh->order, __ATOMIC_SEQ_CST);
+}
+
+void note_since(void)
+{
+	since = order_now();
+}
+
 static void see(struct log *log, const struct span *at, uint64_t value)
 {
 	struct seen *seen = log->seen;
 
 	for (; seen < log->seen + log->nr_seen; seen++) {
-		if (seen_before(seen, at, value))
+		if (seen_before(seen, at, value)) {
+			/* Of several pages this is not known of each. */
+			if (seen->count == 1)
+				seen->last = since;
 			return;
+		}
 		if (extends(seen, at, value)) {
+			seen->first = order_now();
 			seen->count++;
 			return;
 		}
 	}
 	if (log->nr_seen == MAX_SEEN)
 		return;
-	*seen = (struct seen){ at->obj, at->index, 1, value };
+	*seen = (struct seen){
+		.obj = at->obj,
+		.index = at->index,
+		.count = 1,
+		.first = order_now(),
+		.last = since,
+		.value = value,
+	};
 	log->nr_seen++;
 }
 
@@ -224,6 +249,7 @@ static void load_page(struct access *access)
 	uint64_t words[DATA_WORDS], last;
 	unsigned int i;
 
+	note_since();
 	for (i = 0; i < DATA_WORDS; i++)
 		words[i] = access->words[i];
 	last = last_word(access->words[WORDS - 1]);

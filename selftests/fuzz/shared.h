@@ -48,12 +48,15 @@ struct span {
 
 /*
  * What a word of a page was; of identities, those of @count pages, each one
- * more than the one before.
+ * more than the one before. It was first seen before what came after @first,
+ * and last seen after what came up to @last.
  */
 struct seen {
 	uint16_t obj;
 	uint16_t index;
 	uint16_t count;
+	uint32_t first;
+	uint32_t last;
 	uint64_t value;
 };
 
