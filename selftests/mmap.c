@@ -1633,6 +1633,7 @@ TEST_F_TIMEOUT(mmap, threat_06_unpublish_while_faulting, 100)
 #define CHURN_LENGTH (4 * WINDOW)
 #define CHURN_IMPORTERS 3
 #define CHURN_ROUNDS 300
+#define CHURN_MS 15000
 #define PUBLIC 7
 #define SECRET 0x5a
 
@@ -1717,10 +1718,12 @@ static void churn_fill(struct rsm_export *exp, int byte)
 
 static int churn_exporter(struct churn *churn, struct rsm_export *exp)
 {
+	long end = rsm_now_ms() + CHURN_MS;
 	int round, ret = 0;
 
-	for (round = 0; round < CHURN_ROUNDS && !ret && !churn->breach;
-	     round++) {
+	for (round = 0; round < CHURN_ROUNDS && !ret; round++) {
+		if (churn->breach || rsm_now_ms() > end)
+			break;
 		churn_fill(exp, PUBLIC);
 		exp->segid = 0;
 		ret = rsm_publish(exp->fd, &exp->segid, NULL, 0, NULL);
@@ -1730,6 +1733,7 @@ static int churn_exporter(struct churn *churn, struct rsm_export *exp)
 		churn_fill(exp, SECRET);
 		usleep(random() % 3000);
 	}
+	printf("# %d rounds\n", round);
 	return ret;
 }
 
@@ -1752,7 +1756,7 @@ TEST_F_TIMEOUT(mmap, threat_05_unpublish_while_mapping_and_loading, 100)
 		EXPECT_EQ(0, rsm_wait_child(pids[i]));
 		printf("# loads %lu, zeroes %lu\n", churn->loads[i],
 		       churn->zeroes[i]);
-		EXPECT_LT(CHURN_ROUNDS, churn->loads[i]);
+		EXPECT_LT(0, churn->loads[i]);
 		EXPECT_LT(0, churn->zeroes[i]);
 	}
 	EXPECT_EQ(0, churn->breach);
@@ -1766,7 +1770,7 @@ TEST_F_TIMEOUT(mmap, threat_05_unpublish_while_mapping_and_loading, 100)
  * its mapping would have to go first, which the kernel makes it wait for.
  */
 #define CROWD_LENGTH WINDOW
-#define CROWD 2000
+#define CROWD 1000
 #define VICTIMS 3
 #define VICTIM_TRIALS 60
 
