@@ -269,9 +269,10 @@ static void pages_release(struct kref *ref)
 	rsm_test_unpin(pages);
 	for (i = 0; i < pages->nr_extents; i++)
 		unpin_extent(&pages->extents[i]);
+	/* Before the statistics, so that tests may take these for all there is. */
+	uncharge(pages);
 	atomic_long_sub(pages->charged, &rsm_stats.pinned_pages);
 	atomic_long_dec(&rsm_stats.page_sets);
-	uncharge(pages);
 	kvfree(pages->extents);
 	kfree(pages);
 }
