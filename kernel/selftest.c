@@ -4,6 +4,7 @@
  */
 #include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
@@ -24,7 +25,7 @@
 static unsigned int test_mmap_delay_ms;
 module_param(test_mmap_delay_ms, uint, 0600);
 MODULE_PARM_DESC(test_mmap_delay_ms,
-		 "sleep in mmap of an import, before its area is linked");
+		 "sleep in mmap of an import, before its area is linked, as long as this is not zero and at most so long");
 
 /* A controller that has neither mappings nor locks. */
 
@@ -329,10 +330,14 @@ void rsm_test_exit(void)
 
 void rsm_test_mmap_delay(void)
 {
-	unsigned int ms = READ_ONCE(test_mmap_delay_ms);
+	unsigned long begin = jiffies;
+	unsigned int ms;
 
-	if (ms)
-		msleep(ms);
+	do {
+		ms = READ_ONCE(test_mmap_delay_ms);
+		if (ms)
+			msleep(1);
+	} while (time_is_after_jiffies(begin + msecs_to_jiffies(ms)));
 }
 
 static long hold_mmap_lock(unsigned long ms)

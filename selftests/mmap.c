@@ -1407,48 +1407,46 @@ TEST_F(abort, pages_are_unpinned_at_once)
  * yet, and meanwhile the pages go. The importer is another process, as the
  * sleep holds the lock of its address space.
  */
-#define DELAY_MS 400
+#define DELAY_MS 30000
 
 struct slow {
 	pid_t pid;
 	int told;	/* it may look at what it has mapped */
 };
 
-static int map_slowly(mmap_self *self, int about, int told,
-		      bool (*good)(const char *map))
+static int map_slowly(mmap_self *self, int told, bool (*good)(const char *map))
 {
-	char *map;
+	char *map = rsm_map(self->imp, LENGTH, PROT_RW);
 
-	step(about);
-	map = rsm_map(self->imp, LENGTH, PROT_RW);
 	if (map == MAP_FAILED)
 		return errno == ENODEV ? 2 : 3;
 	await(told);
 	return !good(map);
 }
 
-/* Fork an importer that maps slowly, and wait until it is about to. */
+/* Fork an importer that maps slowly, and wait until it is in mmap(). */
 static bool slow_importer(mmap_self *self, struct slow *slow,
 			  bool (*good)(const char *map))
 {
-	int from[2], to[2];
+	long areas, end = rsm_now_ms() + DELAY_MS;
+	int to[2];
 
-	if (rsm_param("test_mmap_delay_ms", DELAY_MS) < 0 || pipe(from) ||
-	    pipe(to))
+	if (rsm_param("test_mmap_delay_ms", DELAY_MS) < 0 || pipe(to))
 		return false;
+	areas = rsm_stat("areas");
 	slow->told = to[1];
 	slow->pid = fork();
 	if (!slow->pid)
-		_exit(map_slowly(self, from[1], to[0], good));
-	await(from[0]);
-	rsm_sleep_ms(DELAY_MS / 4);
-	rsm_param("test_mmap_delay_ms", 0);
-	return slow->pid > 0;
+		_exit(map_slowly(self, to[0], good));
+	while (rsm_stat("areas") < areas + 2 && rsm_now_ms() < end)
+		rsm_sleep_ms(1);
+	return slow->pid > 0 && rsm_stat("areas") == areas + 2;
 }
 
 /* 0, 1 if it saw what it should not, or 2 if it came too late to map. */
 static int slow_result(const struct slow *slow)
 {
+	rsm_param("test_mmap_delay_ms", 0);
 	step(slow->told);
 	return rsm_wait_child(slow->pid);
 }
