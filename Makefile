@@ -26,7 +26,7 @@ KVER ?= $(RELEASE)
 INSTALL_DIR := updates
 
 SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSION)
-sub = $(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
+sub = +$(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
 .PHONY: all help modules test-modules lib tools selftests examples setup kernels \
 	check check-all check-model check-mutants demo lint install install-module uninstall \
