@@ -18,6 +18,11 @@
  * of a creator takes map_sem and lock only, so that nothing the creator was
  * stuck in can delay it.
  *
+ * Who holds map_sem for reading has little to do there, but can be preempted,
+ * and a writer lends it no priority, on PREEMPT_RT neither: tasks that keep an
+ * importer from running, which takes a right of its own, keep a rebind or an
+ * abort waiting for it.
+ *
  * Functions that carry out an ioctl return 0, a negative errno, or one of
  * enum rsm_error, which is positive and stands for errno and out_error.
  */
