@@ -185,14 +185,21 @@ static void finish(struct rsm_waiter *waiter, int result)
 	wake_up(&waiter->wait);
 }
 
-/* True if there are more waiters than *@budget whose handle has ended. */
-static bool finish_ended(struct rsm_mutex *mutex, unsigned int *budget)
+/*
+ * Send away waiters whose handle has ended, up to the first of another, or
+ * @all. True if there are more of them than *@budget.
+ */
+static bool finish_ended(struct rsm_mutex *mutex, unsigned int *budget,
+			 bool all)
 {
 	struct rsm_waiter *waiter, *next;
 
 	list_for_each_entry_safe(waiter, next, &mutex->waiters, link) {
-		if (!waiter->handle->ended)
-			continue;
+		if (!waiter->handle->ended) {
+			if (all)
+				continue;
+			return false;
+		}
 		finish(waiter, RSM_ERR_CONN_ABORTED);
 		if (!--*budget)
 			return true;
@@ -360,7 +367,7 @@ static int release(struct rsm_handle *handle, u64 offset)
 	if (!mutex || handle->ended ||
 	    !is_held_by(mutex, handle, current->files))
 		return RSM_ERR_LOCK_NOT_HELD;
-	if (finish_ended(mutex, &budget))
+	if (finish_ended(mutex, &budget, false))
 		return -EAGAIN;
 	pass_on(handle->seg, mutex);
 	return 0;
@@ -399,7 +406,7 @@ static bool drop_batch(struct rsm_handle *handle, fl_owner_t owner)
 	list_for_each_entry_safe(mutex, next_mutex, &handle->mutexes, link) {
 		if (owner && mutex->owner != owner)
 			continue;
-		if (finish_ended(mutex, &budget))
+		if (finish_ended(mutex, &budget, false))
 			return true;
 		pass_on_from_dead(handle->seg, mutex);
 		if (!--budget)
@@ -429,7 +436,7 @@ void rsm_lock_drop(struct rsm_handle *handle, fl_owner_t owner)
 static bool revoke(struct rsm_segment *seg, struct rsm_mutex *mutex,
 		   unsigned int *budget)
 {
-	if (finish_ended(mutex, budget))
+	if (finish_ended(mutex, budget, true))
 		return true;
 	if (!mutex->holder) {
 		/* Nobody will come to be told. */
