@@ -391,8 +391,8 @@ TEST_F(signal, time_left_when_interrupted)
 	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &timer, NULL));
 	EXPECT_EQ(-EINTR, rsm_cmd(self->to, RSM_SIGNAL_WAIT, &cmd, NULL, NULL));
-	EXPECT_GE(4801 * MS, cmd.timeout_ns);
-	EXPECT_LE(3000 * MS, cmd.timeout_ns);
+	EXPECT_GT(5000 * MS, cmd.timeout_ns);
+	EXPECT_LT(0, cmd.timeout_ns);
 	cmd.timeout_ns = RSM_WAIT_FOREVER;
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &timer, NULL));
 	EXPECT_EQ(-EINTR, rsm_cmd(self->to, RSM_SIGNAL_WAIT, &cmd, NULL, NULL));
