@@ -5,7 +5,7 @@
  * owner in children, in socket queues and through exec.
  *
  * One mmu notifier for each exporting address space, used for its ->release
- * only, sees exit and exec at once. An address space that vfork or CLONE_VM
+ * only, sees exit and exec. An address space that vfork or CLONE_VM
  * shares goes on without the creator: the process's own end is seen as by
  * those who poll a pidfd of it.
  */
@@ -48,32 +48,35 @@ static void creator_free(struct mmu_notifier *mn)
 	kfree(container_of(mn, struct rsm_creator, mn));
 }
 
-/* Take one segment off the list and hold it; one being freed is left out. */
-static struct rsm_segment *creator_pop(struct rsm_creator *creator)
+/* Leave the end of one segment to work; its id is free at once. */
+static bool end_one(struct rsm_creator *creator)
 {
-	struct rsm_segment *seg, *found = NULL;
+	struct rsm_segment *seg;
 
 	spin_lock(&creator->lock);
-	while (!found && !list_empty(&creator->segments)) {
-		seg = list_first_entry(&creator->segments, struct rsm_segment,
+	seg = list_first_entry_or_null(&creator->segments, struct rsm_segment,
 				       creator_link);
+	if (seg) {
 		list_del_init(&seg->creator_link);
-		if (kref_get_unless_zero(&seg->ref))
-			found = seg;
+		WRITE_ONCE(seg->creator_gone, true);
+		rsm_segment_hide(seg);
+		/* With the lock: it is cancelled once the list is left. */
+		queue_work(rsm_wq, &seg->exit_work);
 	}
 	spin_unlock(&creator->lock);
-	return found;
+	return seg;
 }
 
+/*
+ * In a section of SRCU in which the notifiers of all address spaces are, so
+ * nothing that takes long or waits for others is done here.
+ */
 static void creator_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct rsm_creator *creator = container_of(mn, struct rsm_creator, mn);
-	struct rsm_segment *seg;
 
-	while ((seg = creator_pop(creator))) {
-		rsm_segment_end(seg);
-		rsm_segment_put(seg);
-	}
+	while (end_one(creator))
+		cond_resched();
 }
 
 static const struct mmu_notifier_ops creator_ops = {
@@ -99,7 +102,7 @@ static void creator_exit_work(struct work_struct *work)
 	struct rsm_segment *seg;
 
 	seg = container_of(work, struct rsm_segment, exit_work);
-	if (!creator_alive(seg))
+	if (READ_ONCE(seg->creator_gone) || !creator_alive(seg))
 		rsm_segment_end(seg);
 }
 
@@ -110,7 +113,7 @@ static int creator_exit_wake(wait_queue_entry_t *wait, unsigned int mode,
 	struct rsm_segment *seg;
 
 	seg = container_of(wait, struct rsm_segment, exit_wait);
-	queue_work(system_unbound_wq, &seg->exit_work);
+	queue_work(rsm_wq, &seg->exit_work);
 	return 0;
 }
 
@@ -163,13 +166,13 @@ int rsm_creator_join(struct rsm_segment *seg)
 /* Undo rsm_creator_join() for a segment that has ended. */
 void rsm_creator_leave(struct rsm_segment *seg)
 {
-	/* Whoever has ended the segment may not have got to this yet. */
-	rsm_creator_unwatch(seg);
-	/* The work holds no reference, so it has to be over. */
-	cancel_work_sync(&seg->exit_work);
 	spin_lock(&seg->creator->lock);
 	list_del_init(&seg->creator_link);
 	spin_unlock(&seg->creator->lock);
+	/* Whoever has ended the segment may not have got to this yet. */
+	rsm_creator_unwatch(seg);
+	/* Nobody queues it any more. It holds no reference: let it end. */
+	cancel_work_sync(&seg->exit_work);
 	mmu_notifier_put(&seg->creator->mn);
 }
 

@@ -89,7 +89,7 @@ static int rebind_locked(struct rsm_segment *seg, u64 vaddr,
 	ret = rsm_segment_swap(seg, &pages);
 	*old = pages;
 	if (!ret)
-		queue_work(system_unbound_wq, &seg->repopulate_work);
+		queue_work(rsm_wq, &seg->repopulate_work);
 	return ret;
 }
 

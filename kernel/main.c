@@ -414,12 +414,19 @@ static const struct attribute_group stats_group = {
 	.attrs = stats_attrs,
 };
 
+/* Pages of a creator that was killed for its memory are given back by work. */
+struct workqueue_struct *rsm_wq;
+
 static int __init rsm_init(void)
 {
-	int ret = rsm_registry_init();
+	int ret;
 
+	rsm_wq = alloc_workqueue("rsmctl", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!rsm_wq)
+		return -ENOMEM;
+	ret = rsm_registry_init();
 	if (ret)
-		return ret;
+		goto err_wq;
 	ret = rsm_controller_register(&rsm_loopback);
 	if (ret)
 		goto err_registry;
@@ -442,6 +449,8 @@ err_loopback:
 	rsm_controller_unregister(&rsm_loopback);
 err_registry:
 	rsm_registry_exit();
+err_wq:
+	destroy_workqueue(rsm_wq);
 	return ret;
 }
 
@@ -453,6 +462,7 @@ static void __exit rsm_exit(void)
 	rsm_controller_unregister(&rsm_loopback);
 	rsm_creator_synchronize();
 	rsm_registry_exit();
+	destroy_workqueue(rsm_wq);
 }
 
 module_init(rsm_init);

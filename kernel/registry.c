@@ -119,10 +119,16 @@ int rsm_registry_add(struct rsm_publication *pub)
 	return -ENOMEM;
 }
 
-/* Take a publication out of the table and free it. */
-void rsm_registry_remove(struct rsm_publication *pub)
+/* Free the id of a publication that is about to be removed. */
+void rsm_registry_hide(struct rsm_publication *pub)
 {
 	rhashtable_remove_fast(&registry, &pub->node, registry_params);
+}
+
+/* Take a publication out of the table, if it is there, and free it. */
+void rsm_registry_remove(struct rsm_publication *pub)
+{
+	rsm_registry_hide(pub);
 	rsm_registry_free(pub);
 }
 

@@ -225,6 +225,9 @@ int rsm_wait_result(int err, ktime_t deadline, u64 *timeout_ns);
 	rsm_wait_result(__err, __deadline, __timeout);                         \
 })
 
+/* main.c */
+extern struct workqueue_struct *rsm_wq;
+
 /* segment.c */
 
 /**
@@ -238,7 +241,8 @@ int rsm_wait_result(int err, ktime_t deadline, u64 *timeout_ns);
  * @mode: permissions without an access list, from the creator's umask
  * @tgid: the creating process
  * @exit_wait: waits for the end of @tgid
- * @exit_work: ends the segment then
+ * @exit_work: ends the segment then, or when @creator_gone
+ * @creator_gone: the creating address space is being taken down
  * @creator: the creating address space, until the handle is closed
  * @creator_link: on the list of @creator, under its lock
  * @inode: private inode, whose address_space holds every importer's mapping
@@ -256,6 +260,7 @@ struct rsm_segment {
 	struct pid *tgid;
 	wait_queue_entry_t exit_wait;
 	struct work_struct exit_work;
+	bool creator_gone;
 	struct rsm_creator *creator;
 	struct list_head creator_link;
 	struct inode *inode;
@@ -308,6 +313,7 @@ int rsm_segment_may_publish(struct rsm_segment *seg);
 int rsm_segment_publish(struct rsm_segment *seg, struct rsm_publication *pub);
 int rsm_segment_unpublish(struct rsm_segment *seg);
 int rsm_segment_swap(struct rsm_segment *seg, struct rsm_pages **pages);
+void rsm_segment_hide(struct rsm_segment *seg);
 void rsm_segment_end(struct rsm_segment *seg);
 
 /* creator.c */
@@ -370,6 +376,7 @@ struct rsm_publication *rsm_registry_alloc(struct rsm_segment *seg, u32 id,
 					   struct rsm_acl *acl);
 void rsm_registry_free(struct rsm_publication *pub);
 int rsm_registry_add(struct rsm_publication *pub);
+void rsm_registry_hide(struct rsm_publication *pub);
 void rsm_registry_remove(struct rsm_publication *pub);
 struct rsm_segment *rsm_registry_find(u32 id, u64 *serial);
 int rsm_registry_init(void);

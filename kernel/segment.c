@@ -189,6 +189,15 @@ int rsm_segment_unpublish(struct rsm_segment *seg)
 	return 0;
 }
 
+/* Free the id of a segment whose end is to come. */
+void rsm_segment_hide(struct rsm_segment *seg)
+{
+	spin_lock(&seg->lock);
+	if (seg->pub)
+		rsm_registry_hide(seg->pub);
+	spin_unlock(&seg->lock);
+}
+
 /* As revoke(), and the export's handle ends, too. */
 static struct rsm_publication *revoke_all(struct rsm_segment *seg)
 {

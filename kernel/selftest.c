@@ -354,6 +354,9 @@ long rsm_test_ioctl(unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case RSM_TEST_HOLD_MMAP_LOCK:
 		return hold_mmap_lock(arg);
+	case RSM_TEST_FLUSH:
+		flush_workqueue(rsm_wq);
+		return 0;
 	}
 	return -ENOTTY;
 }
