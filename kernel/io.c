@@ -36,23 +36,18 @@ struct copy {
 	u64 left;
 };
 
-/*
- * Keep a page of the segment where it is until end_access(), in which time
- * the task is not preempted: whoever takes pages away has to wait, and should
- * not have to for one whose cgroup is out of its share of CPU time.
- */
+/* Keep a page of the segment where it is until end_access(). */
 static int begin_access(struct rsm_import *imp, u64 offset, void **kaddr)
 {
 	struct rsm_segment *seg = imp->handle.seg;
 	struct page *page;
 
-	if (down_read_killable(&seg->map_sem))
+	if (rsm_map_read_lock(seg))
 		return -EINTR;
 	if (imp->handle.ended) {
-		up_read(&seg->map_sem);
+		rsm_map_read_unlock(seg);
 		return RSM_ERR_CONN_ABORTED;
 	}
-	preempt_disable();
 	page = rsm_pages_page(seg->pages, offset >> PAGE_SHIFT);
 	*kaddr = kmap_local_page(page);
 	return 0;
@@ -61,9 +56,7 @@ static int begin_access(struct rsm_import *imp, u64 offset, void **kaddr)
 static void end_access(struct rsm_import *imp, void *kaddr)
 {
 	kunmap_local(kaddr);
-	/* In this order: else it is now that the task is preempted. */
-	up_read(&imp->handle.seg->map_sem);
-	preempt_enable();
+	rsm_map_read_unlock(imp->handle.seg);
 }
 
 /* Copy @size bytes within a page of the segment, or as far as they are there. */

@@ -18,10 +18,11 @@
  * of a creator takes map_sem and lock only, so that nothing the creator was
  * stuck in can delay it.
  *
- * Who holds map_sem for reading has little to do there, but can be preempted,
- * and a writer lends it no priority, on PREEMPT_RT neither: tasks that keep an
- * importer from running, which takes a right of its own, keep a rebind or an
- * abort waiting for it.
+ * A task that others keep from running must not own what a rebind or an abort
+ * waits for: importers take map_sem by rsm_map_read_lock(), while they run, and
+ * are not preempted with it. What remains is the mm's own, the i_mmap_rwsem of
+ * the segment's inode, which mmap, munmap and fork of importers hold for
+ * writing; and on PREEMPT_RT, where map_sem can be preempted as well.
  *
  * Functions that carry out an ioctl return 0, a negative errno, or one of
  * enum rsm_error, which is positive and stands for errno and out_error.
@@ -284,6 +285,12 @@ struct rsm_segment {
 	 * page table entries and copy
 	 */
 	struct rw_semaphore map_sem;
+	/** @map_wait: readers of @map_sem who wait, and writers for those */
+	wait_queue_head_t map_wait;
+	/** @map_waiting: number of readers there */
+	atomic_t map_waiting;
+	/** @map_writers: number of writers that have @map_sem or want it */
+	atomic_t map_writers;
 	/** @pages: current page set, NULL when the segment has ended */
 	struct rsm_pages *pages;
 	/** @rebinds: rebind generation, odd while one is under way */
@@ -314,6 +321,8 @@ int rsm_segment_publish(struct rsm_segment *seg, struct rsm_publication *pub);
 int rsm_segment_unpublish(struct rsm_segment *seg);
 int rsm_segment_swap(struct rsm_segment *seg, struct rsm_pages **pages);
 void rsm_segment_hide(struct rsm_segment *seg);
+int rsm_map_read_lock(struct rsm_segment *seg);
+void rsm_map_read_unlock(struct rsm_segment *seg);
 void rsm_segment_end(struct rsm_segment *seg);
 
 /* creator.c */

@@ -70,13 +70,14 @@ static void init_locks(struct rsm_segment *seg)
 	mutex_init(&seg->post_mutex);
 	mutex_init(&seg->areas_lock);
 	init_rwsem(&seg->map_sem);
+	init_waitqueue_head(&seg->map_wait);
 	spin_lock_init(&seg->lock);
 	seg->mutexes = RB_ROOT;
 	INIT_LIST_HEAD(&seg->areas);
 	INIT_LIST_HEAD(&seg->imports);
 	INIT_LIST_HEAD(&seg->dead_mutexes);
 	INIT_LIST_HEAD(&seg->creator_link);
-	INIT_WORK(&seg->repopulate_work, rsm_mmap_repopulate);
+	INIT_WORK(&seg->repopulate_work, rsm_repopulate);
 }
 
 /**
@@ -148,6 +149,94 @@ void rsm_segment_put(struct rsm_segment *seg)
 	kref_put(&seg->ref, segment_release);
 }
 
+/* Preemption is off while a task has map_sem for reading, where that can be. */
+static bool map_read_trylock(struct rsm_segment *seg)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_disable();
+	if (down_read_trylock(&seg->map_sem))
+		return true;
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_enable();
+	return false;
+}
+
+/**
+ * rsm_map_read_lock() - keep a segment's pages and its state as they are
+ * @seg: the segment
+ *
+ * down_read() would give map_sem to readers that sleep in its queue, and
+ * writers would wait until those get to run, which their cgroup or others may
+ * prevent. Here a task sleeps without it.
+ *
+ * Context: sleeps; the caller must not sleep until rsm_map_read_unlock().
+ * Return: 0 or -EINTR.
+ */
+int rsm_map_read_lock(struct rsm_segment *seg)
+{
+	int ret = 0;
+
+	if (map_read_trylock(seg))
+		return 0;
+	atomic_inc(&seg->map_waiting);
+	while (!ret && !map_read_trylock(seg))
+		ret = wait_event_killable(seg->map_wait,
+					  !atomic_read(&seg->map_writers));
+	if (atomic_dec_and_test(&seg->map_waiting))
+		wake_up_all(&seg->map_wait);
+	return ret ? -EINTR : 0;
+}
+
+void rsm_map_read_unlock(struct rsm_segment *seg)
+{
+	/* In this order: else it is now that the task is preempted. */
+	up_read(&seg->map_sem);
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_enable();
+}
+
+/*
+ * Rebinds that follow each other closely would keep readers out for ever: the
+ * next one lets those who waited for the last come first, but for those who
+ * cannot even run.
+ */
+static void map_begin_write(struct rsm_segment *seg)
+{
+	if (atomic_read(&seg->map_waiting))
+		wait_event_timeout(seg->map_wait,
+				   !atomic_read(&seg->map_waiting), 1);
+	atomic_inc(&seg->map_writers);
+}
+
+static void map_end_write(struct rsm_segment *seg)
+{
+	if (atomic_dec_and_test(&seg->map_writers))
+		wake_up_all(&seg->map_wait);
+}
+
+static void map_write_lock(struct rsm_segment *seg)
+{
+	map_begin_write(seg);
+	down_write(&seg->map_sem);
+}
+
+static int map_write_lock_killable(struct rsm_segment *seg)
+{
+	int ret;
+
+	map_begin_write(seg);
+	ret = down_write_killable(&seg->map_sem);
+	if (ret)
+		map_end_write(seg);
+	return ret;
+}
+
+static void map_write_unlock(struct rsm_segment *seg)
+{
+	up_write(&seg->map_sem);
+	map_end_write(seg);
+}
+
 /* Take away the publication and every import; the caller frees the former. */
 static struct rsm_publication *revoke(struct rsm_segment *seg)
 {
@@ -178,10 +267,10 @@ int rsm_segment_unpublish(struct rsm_segment *seg)
 {
 	struct rsm_publication *pub;
 
-	if (down_write_killable(&seg->map_sem))
+	if (map_write_lock_killable(seg))
 		return -EINTR;
 	pub = revoke(seg);
-	up_write(&seg->map_sem);
+	map_write_unlock(seg);
 	if (!pub)
 		return RSM_ERR_SEG_NOT_PUBLISHED;
 	rsm_lock_revoke(seg);
@@ -227,15 +316,15 @@ void rsm_segment_end(struct rsm_segment *seg)
 	struct rsm_publication *pub;
 	struct rsm_pages *pages;
 
-	down_write(&seg->map_sem);
+	map_write_lock(seg);
 	if (seg->handle.ended) {
-		up_write(&seg->map_sem);
+		map_write_unlock(seg);
 		return;
 	}
 	pub = revoke_all(seg);
 	pages = seg->pages;
 	seg->pages = NULL;
-	up_write(&seg->map_sem);
+	map_write_unlock(seg);
 
 	rsm_creator_unwatch(seg);
 	rsm_lock_revoke(seg);
@@ -320,10 +409,10 @@ static void set_rebinds(struct rsm_segment *seg, u64 rebinds)
  */
 int rsm_segment_swap(struct rsm_segment *seg, struct rsm_pages **pages)
 {
-	if (down_write_killable(&seg->map_sem))
+	if (map_write_lock_killable(seg))
 		return -EINTR;
 	if (seg->handle.ended) {
-		up_write(&seg->map_sem);
+		map_write_unlock(seg);
 		return RSM_ERR_BAD_SEG_HNDL;
 	}
 	/* Odd from before the first new page can be seen to after the last old. */
@@ -331,6 +420,6 @@ int rsm_segment_swap(struct rsm_segment *seg, struct rsm_pages **pages)
 	swap(seg->pages, *pages);
 	rsm_mmap_zap(seg);
 	set_rebinds(seg, seg->rebinds + 1);
-	up_write(&seg->map_sem);
+	map_write_unlock(seg);
 	return 0;
 }
