@@ -28,6 +28,27 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #define zap_vma_ptes zap_special_vma_range
 #endif
 
+/* From 6.12 on page frames can have entries of PMD_SIZE. */
+#if defined(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP) && \
+	defined(CONFIG_TRANSPARENT_HUGEPAGE)
+#define RSM_HUGE_ENTRIES
+#ifdef HAVE_PFN_T
+#include <linux/pfn_t.h>
+#endif
+
+static inline vm_fault_t rsm_insert_pfn_pmd(struct vm_fault *vmf,
+					    unsigned long pfn)
+{
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+
+#ifdef HAVE_PFN_T
+	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), write);
+#else
+	return vmf_insert_pfn_pmd(vmf, pfn, write);
+#endif
+}
+#endif
+
 /*
  * From 6.16 on no module can tell it not to make page tables. They are there
  * when it is called, so it makes none.

@@ -45,7 +45,10 @@ static int create_on(struct rsm_ucmd *ucmd, struct rsm_controller *ctl)
 		rsm_segment_close(seg);
 		return ret;
 	}
-	/* From here on the file owns the segment and closes it. */
+	/*
+	 * From here on the file owns the segment and closes it. Until it is
+	 * installed nobody else knows of it, so that map_sem is not needed.
+	 */
 	ret = rsm_pages_pin(cmd->vaddr, cmd->length >> PAGE_SHIFT,
 			    &seg->pages);
 	if (!ret)

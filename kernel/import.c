@@ -313,6 +313,9 @@ static const struct file_operations import_fops = {
 	.unlocked_ioctl = rsm_import_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = import_mmap,
+#ifdef RSM_HUGE_ENTRIES
+	.get_unmapped_area = rsm_import_get_unmapped_area,
+#endif
 	.poll = import_poll,
 	.flush = import_flush,
 	.release = import_release,

@@ -8,15 +8,15 @@
  * faults and by a rebind, with the VMA linked, its mmap lock held and map_sem
  * held for reading, after a look at the import's state and the page set.
  *
- * A fault fills the window of 2 MiB around it, as far as the VMA goes. The
- * entries are special: nobody takes a page reference through them, so that a
- * zap takes all there is to take.
+ * A fault fills the window of 2 MiB around it, as far as the VMA goes: with
+ * one entry where the kernel can and pages and address fit, or with one for
+ * each page. The entries are special: nobody takes a page reference through
+ * them, so that a zap takes all there is to take.
  *
  * An "area" remembers a VMA for the repopulation after a rebind, and which
  * windows have page tables. It is a convenience: a VMA without one is filled
  * by its faults, and zapped like the others.
  */
-#include <linux/bitmap.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
@@ -25,70 +25,53 @@
 
 #include "rsm_private.h"
 
-/*
- * Windows of an area that a rebind fills itself. x86 looks up the memory type
- * of each page given to remap_pfn_range(), so that it takes longer than the
- * faults it saves: it is for small segments, and for the start of others.
- */
-#define RSM_EAGER_WINDOWS 4
-
-/* What one rebind does for all importers together, so that it has an end. */
-#define RSM_EAGER_TOTAL 64
-#define RSM_EAGER_AREAS 1024
-
 /* VMAs of one import, fork aside: each costs a zap its time. */
 #define RSM_MAX_VMAS 4096
 
-/**
- * struct rsm_area - a VMA of an import
- * @link: on the segment's area list
- * @imp: the import, which the VMA's file keeps
- * @vma: the VMA; it is closed before it is freed
- * @base: number of the window of the first bit, as address / PMD_SIZE
- * @filled: windows that have been filled, and so have page tables
+/*
+ * @vma begins as a copy of another, which keeps its mmap lock until it has
+ * copied or moved the entries as well. fork() copies a huge entry as it was
+ * before it had the lock of the page table, and a zap may have come between;
+ * without an area there must be none.
  */
-struct rsm_area {
-	struct list_head link;
-	struct rsm_import *imp;
-	struct vm_area_struct *vma;
-	unsigned long base;
-	unsigned long filled[];
-};
-
-static struct rsm_import *vma_import(const struct vm_area_struct *vma)
+static void drop_huge(const struct rsm_area *from, bool to_area,
+		      const struct vm_area_struct *vma)
 {
-	return vma->vm_file->private_data;
-}
+	struct vm_area_struct *origin = from->vma;
 
-/* Index in the page set of the page at @addr. */
-static unsigned long vma_index(const struct vm_area_struct *vma,
-			       unsigned long addr)
-{
-	return vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
+	if (!from->huge || (to_area && origin->vm_mm == vma->vm_mm))
+		return;
+	zap_vma_ptes(origin, origin->vm_start,
+		     origin->vm_end - origin->vm_start);
 }
 
 /* Put the VMA on the area list; without memory it goes without an area. */
 static void area_open(struct vm_area_struct *vma)
 {
-	struct rsm_import *imp = vma_import(vma);
+	const struct rsm_area *from = vma->vm_private_data;
+	struct rsm_import *imp = rsm_vma_import(vma);
 	unsigned long base = vma->vm_start >> PMD_SHIFT;
 	unsigned long windows = ((vma->vm_end - 1) >> PMD_SHIFT) - base + 1;
 	struct rsm_area *area;
 
 	atomic_inc(&imp->vmas);
-	area = kvzalloc(struct_size(area, filled, BITS_TO_LONGS(windows)),
+	area = kvzalloc(struct_size(area, windows, windows),
 			GFP_KERNEL_ACCOUNT);
 	vma->vm_private_data = area;
+	if (from)
+		drop_huge(from, area, vma);
 	if (!area)
 		return;
+	area->huge = from && from->huge;
 	area->imp = imp;
 	area->vma = vma;
 	area->base = base;
+	spin_lock_init(&area->lock);
 	atomic_long_inc(&rsm_stats.areas);
-	mutex_lock(&imp->handle.seg->areas_lock);
-	/* First, where rsm_mmap_repopulate() has been already. */
+	spin_lock(&imp->handle.seg->areas_lock);
+	/* First, where rsm_repopulate() has been already. */
 	list_add(&area->link, &imp->handle.seg->areas);
-	mutex_unlock(&imp->handle.seg->areas_lock);
+	spin_unlock(&imp->handle.seg->areas_lock);
 }
 
 static bool may_add_vma(struct rsm_import *imp)
@@ -98,20 +81,20 @@ static bool may_add_vma(struct rsm_import *imp)
 
 static int area_may_split(struct vm_area_struct *vma, unsigned long addr)
 {
-	return may_add_vma(vma_import(vma)) ? 0 : -ENOMEM;
+	return may_add_vma(rsm_vma_import(vma)) ? 0 : -ENOMEM;
 }
 
 static void area_close(struct vm_area_struct *vma)
 {
 	struct rsm_area *area = vma->vm_private_data;
-	struct rsm_segment *seg = vma_import(vma)->handle.seg;
+	struct rsm_segment *seg = rsm_vma_import(vma)->handle.seg;
 
-	atomic_dec(&vma_import(vma)->vmas);
+	atomic_dec(&rsm_vma_import(vma)->vmas);
 	if (!area)
 		return;
-	mutex_lock(&seg->areas_lock);
+	spin_lock(&seg->areas_lock);
 	list_del(&area->link);
-	mutex_unlock(&seg->areas_lock);
+	spin_unlock(&seg->areas_lock);
 	atomic_long_dec(&rsm_stats.areas);
 	kvfree(area);
 }
@@ -159,9 +142,9 @@ static int fill_entry(pte_t *pte, unsigned long addr, void *data)
 static int fill_window(struct vm_area_struct *vma, unsigned long start,
 		       unsigned long end)
 {
-	struct rsm_import *imp = vma_import(vma);
+	struct rsm_import *imp = rsm_vma_import(vma);
 	struct rsm_segment *seg = imp->handle.seg;
-	struct fill fill = { .vma = vma, .index = vma_index(vma, start) };
+	struct fill fill = { .vma = vma, .index = rsm_vma_index(vma, start) };
 
 	lockdep_assert_held_read(&seg->map_sem);
 	if (imp->handle.ended)
@@ -172,35 +155,150 @@ static int fill_window(struct vm_area_struct *vma, unsigned long start,
 				   &fill);
 }
 
-static void mark_filled(struct vm_area_struct *vma, unsigned long addr)
+/*
+ * Decide that the window of @vmf is one of small entries, for as long as the
+ * VMA is there: false when it has a huge one, which another fault has made.
+ */
+static bool claim_small(struct vm_fault *vmf)
 {
-	struct rsm_area *area = vma->vm_private_data;
+	struct rsm_area *area = vmf->vma->vm_private_data;
+	bool claimed = true;
 
-	if (area)
-		set_bit((addr >> PMD_SHIFT) - area->base, area->filled);
+	/* Without an area there are no huge ones. */
+	if (!area)
+		return true;
+	spin_lock(&area->lock);
+	if (pmd_trans_huge(READ_ONCE(*vmf->pmd)))
+		claimed = false;
+	else
+		*rsm_area_window(area, vmf->address) |= RSM_WINDOW_SMALL;
+	spin_unlock(&area->lock);
+	return claimed;
+}
+
+/* There are page tables now, so that a rebind can make entries. */
+static void mark_filled(struct vm_fault *vmf)
+{
+	struct rsm_area *area = vmf->vma->vm_private_data;
+
+	if (!area)
+		return;
+	spin_lock(&area->lock);
+	*rsm_area_window(area, vmf->address) |= RSM_WINDOW_FILLED;
+	spin_unlock(&area->lock);
 }
 
 static vm_fault_t rsm_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	struct rsm_segment *seg = vma_import(vma)->handle.seg;
+	struct rsm_segment *seg = rsm_vma_import(vma)->handle.seg;
 	unsigned long start = max(vmf->address & PMD_MASK, vma->vm_start);
 	unsigned long end = min((vmf->address & PMD_MASK) + PMD_SIZE,
 				vma->vm_end);
 	int ret;
 
+	if (!claim_small(vmf))
+		return VM_FAULT_NOPAGE;
 	/* Page tables first: nothing may be allocated under map_sem. */
 	if (apply_to_page_range(vma->vm_mm, start, PAGE_SIZE, NULL, NULL))
 		return VM_FAULT_OOM;
-	if (down_read_killable(&seg->map_sem))
+	if (rsm_map_read_lock(seg))
 		return VM_FAULT_SIGBUS;
 	ret = fill_window(vma, start, end);
-	up_read(&seg->map_sem);
+	rsm_map_read_unlock(seg);
 	if (ret)
 		return VM_FAULT_OOM;
-	mark_filled(vma, start);
+	mark_filled(vmf);
 	return VM_FAULT_NOPAGE;
 }
+
+#ifdef RSM_HUGE_ENTRIES
+/* The first page frame of the window at @addr, if one entry can have it all. */
+static bool huge_pfn(const struct vm_area_struct *vma, unsigned long addr,
+		     unsigned long *pfn)
+{
+	const struct rsm_import *imp = rsm_vma_import(vma);
+	unsigned long index = rsm_vma_index(vma, addr);
+	const struct rsm_extent *extent;
+
+	lockdep_assert_held_read(&imp->handle.seg->map_sem);
+	if (imp->handle.ended)
+		return false;
+	extent = rsm_pages_find(imp->handle.seg->pages, index);
+	*pfn = extent->pfn + (index - extent->first);
+	return IS_ALIGNED(*pfn, PTRS_PER_PMD) &&
+	       extent->first + extent->count - index >= PTRS_PER_PMD;
+}
+
+static vm_fault_t insert_huge(struct vm_fault *vmf, unsigned long pfn)
+{
+	struct rsm_area *area = vmf->vma->vm_private_data;
+	vm_fault_t ret = VM_FAULT_FALLBACK;
+
+	spin_lock(&area->lock);
+	if (!(*rsm_area_window(area, vmf->address) & RSM_WINDOW_SMALL)) {
+		area->huge = true;
+		ret = rsm_insert_pfn_pmd(vmf, pfn);
+	}
+	spin_unlock(&area->lock);
+	return ret;
+}
+
+static vm_fault_t rsm_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct rsm_segment *seg = rsm_vma_import(vma)->handle.seg;
+	unsigned long start = vmf->address & PMD_MASK;
+	vm_fault_t ret = VM_FAULT_FALLBACK;
+	unsigned long pfn;
+
+	if (order != PMD_ORDER || !vma->vm_private_data ||
+	    start < vma->vm_start || vma->vm_end - start < PMD_SIZE)
+		return VM_FAULT_FALLBACK;
+	if (rsm_map_read_lock(seg))
+		return VM_FAULT_SIGBUS;
+	if (huge_pfn(vma, start, &pfn))
+		ret = insert_huge(vmf, pfn);
+	rsm_map_read_unlock(seg);
+	return ret;
+}
+
+/* 0 when there is no segment any more, and any address is as good. */
+static unsigned long current_phase(struct rsm_segment *seg)
+{
+	unsigned long phase = 0;
+
+	if (rsm_map_read_lock(seg))
+		return 0;
+	if (seg->pages)
+		phase = seg->pages->phase;
+	rsm_map_read_unlock(seg);
+	return phase;
+}
+
+/**
+ * rsm_import_get_unmapped_area() - find an address for a mapping
+ * @file: the import's
+ * @addr: where it is wanted
+ * @len: bytes
+ * @pgoff: first page, in the file
+ * @flags: of mmap
+ *
+ * Return: one at which huge entries fit, if there is one, or any.
+ */
+unsigned long rsm_import_get_unmapped_area(struct file *file,
+					   unsigned long addr,
+					   unsigned long len,
+					   unsigned long pgoff,
+					   unsigned long flags)
+{
+	struct rsm_import *imp = file->private_data;
+
+	if (pgoff != RSM_STATUS_PGOFF && len >= PMD_SIZE)
+		pgoff += current_phase(imp->handle.seg);
+	return thp_get_unmapped_area(file, addr, len, pgoff, flags);
+}
+#endif
 
 /* Page of the segment, or the trash page, for a copy. */
 static struct page *access_page(struct rsm_import *imp, unsigned long index)
@@ -218,21 +316,21 @@ static struct page *access_page(struct rsm_import *imp, unsigned long index)
 static int rsm_access(struct vm_area_struct *vma, unsigned long addr,
 		      void *buf, int len, int write)
 {
-	struct rsm_import *imp = vma_import(vma);
+	struct rsm_import *imp = rsm_vma_import(vma);
 	unsigned int offset = offset_in_page(addr);
 	struct page *page;
 
 	if (!(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
 		return -EACCES;
 	len = min_t(unsigned long, len, PAGE_SIZE - offset);
-	if (down_read_killable(&imp->handle.seg->map_sem))
+	if (rsm_map_read_lock(imp->handle.seg))
 		return -EINTR;
-	page = access_page(imp, vma_index(vma, addr));
+	page = access_page(imp, rsm_vma_index(vma, addr));
 	if (write)
 		memcpy_to_page(page, offset, buf, len);
 	else
 		memcpy_from_page(buf, page, offset, len);
-	up_read(&imp->handle.seg->map_sem);
+	rsm_map_read_unlock(imp->handle.seg);
 	return len;
 }
 
@@ -241,6 +339,9 @@ static const struct vm_operations_struct rsm_vm_ops = {
 	.close = area_close,
 	.may_split = area_may_split,
 	.fault = rsm_fault,
+#ifdef RSM_HUGE_ENTRIES
+	.huge_fault = rsm_huge_fault,
+#endif
 	.access = rsm_access,
 };
 
@@ -298,158 +399,4 @@ void rsm_mmap_zap(struct rsm_segment *seg)
 {
 	lockdep_assert_held_write(&seg->map_sem);
 	unmap_mapping_range(seg->inode->i_mapping, 0, seg->length, 1);
-}
-
-/*
- * remap_pfn_range() over a whole VMA makes x86 claim it for PAT, with
- * warnings and failing forks to follow: go in two steps. A VMA of one page
- * has been left to its fault.
- */
-static int remap_run(struct vm_area_struct *vma, unsigned long addr,
-		     unsigned long pfn, unsigned long size)
-{
-	int ret;
-
-	if (size < vma->vm_end - vma->vm_start)
-		return remap_pfn_range(vma, addr, pfn, size, vma->vm_page_prot);
-	ret = remap_pfn_range(vma, addr, pfn, PAGE_SIZE, vma->vm_page_prot);
-	if (ret)
-		return ret;
-	return remap_pfn_range(vma, addr + PAGE_SIZE, pfn + 1, size - PAGE_SIZE,
-			       vma->vm_page_prot);
-}
-
-static int entry_found(pte_t *pte, unsigned long addr, void *data)
-{
-	return -EBUSY;
-}
-
-/* Faults may have come before us, and remap_pfn_range() BUGs on theirs. */
-static int empty_window(struct vm_area_struct *vma, unsigned long start,
-			unsigned long end)
-{
-	zap_vma_ptes(vma, start, end - start);
-	/* A zap keeps the markers of userfaultfd. */
-	return apply_to_existing_page_range(vma->vm_mm, start, end - start,
-					    entry_found, NULL);
-}
-
-static int remap_window(struct vm_area_struct *vma, unsigned long start,
-			unsigned long end)
-{
-	unsigned long index = vma_index(vma, start);
-	struct rsm_segment *seg = vma_import(vma)->handle.seg;
-	const struct rsm_extent *extent;
-	unsigned long skip, size;
-	int ret;
-
-	lockdep_assert_held_read(&seg->map_sem);
-	ret = empty_window(vma, start, end);
-	if (ret)
-		return ret;
-	extent = rsm_pages_find(seg->pages, index);
-	skip = index - extent->first;
-	for (; start < end; start += size, extent++, skip = 0) {
-		size = min((extent->count - skip) << PAGE_SHIFT, end - start);
-		ret = remap_run(vma, start, extent->pfn + skip, size);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-/* Repopulate a window; false when no more is to be done for this VMA. */
-static bool repopulate_window(struct rsm_area *area, unsigned long window)
-{
-	struct vm_area_struct *vma = area->vma;
-	struct rsm_segment *seg = area->imp->handle.seg;
-	unsigned long start = max(window << PMD_SHIFT, vma->vm_start);
-	unsigned long end = min((window + 1) << PMD_SHIFT, vma->vm_end);
-	bool more = false;
-
-	cond_resched();
-	/* Another rebind, which queues the work again; or there is no need. */
-	if (!down_read_trylock(&seg->map_sem))
-		return false;
-	if (!area->imp->handle.ended)
-		more = !remap_window(vma, start, end);
-	up_read(&seg->map_sem);
-	return more;
-}
-
-/*
- * The VMA lock comes before map_sem, as in faults that hold it. @total is
- * what is left of RSM_EAGER_TOTAL.
- */
-static void repopulate_area(struct rsm_area *area, unsigned int *total)
-{
-	struct vm_area_struct *vma = area->vma;
-	unsigned long window = vma->vm_start >> PMD_SHIFT;
-	unsigned long last = (vma->vm_end - 1) >> PMD_SHIFT;
-	unsigned int budget = min_t(unsigned int, *total, RSM_EAGER_WINDOWS);
-
-	lockdep_assert_held_write(&vma->vm_mm->mmap_lock);
-	if (!(vma->vm_flags & (VM_READ | VM_WRITE)) || vma_pages(vma) == 1)
-		return;
-	vm_flags_set(vma, VM_PFNMAP);
-	for (; window <= last && budget; window++) {
-		if (!test_bit(window - area->base, area->filled))
-			continue;
-		if (!repopulate_window(area, window))
-			return;
-		budget--;
-		(*total)--;
-	}
-}
-
-/* Lock the address space of an area without waiting for its owner. */
-static struct mm_struct *area_trylock_mm(struct rsm_area *area)
-{
-	struct mm_struct *mm = area->vma->vm_mm;
-
-	lockdep_assert_held(&area->imp->handle.seg->areas_lock);
-	if (!mmget_not_zero(mm))
-		return NULL;
-	if (rsm_mmap_write_trylock(mm))
-		return mm;
-	mmput_async(mm);
-	return NULL;
-}
-
-/**
- * rsm_mmap_repopulate() - fill in what a rebind has zapped
- * @work: the segment's repopulate_work
- *
- * Saves importers their faults where it can be done at once: where the mmap
- * lock is free and page tables exist. Whatever is left comes with a fault.
- *
- * Context: work, because the exporter must not hold an importer's mmap lock:
- * it may be of the lowest priority or out of its share of CPU time. Never
- * waits for an importer, and does no more than RSM_EAGER_TOTAL windows of
- * RSM_EAGER_AREAS areas.
- */
-void rsm_mmap_repopulate(struct work_struct *work)
-{
-	struct rsm_segment *seg =
-		container_of(work, struct rsm_segment, repopulate_work);
-	unsigned int windows = RSM_EAGER_TOTAL;
-	unsigned int areas = RSM_EAGER_AREAS;
-	struct rsm_area *area;
-	struct mm_struct *mm;
-
-	mutex_lock(&seg->areas_lock);
-	list_for_each_entry(area, &seg->areas, link) {
-		if (!windows || !areas--)
-			break;
-		mm = area_trylock_mm(area);
-		if (!mm)
-			continue;
-		/* The area stays on the list as long as we have its mm. */
-		mutex_unlock(&seg->areas_lock);
-		repopulate_area(area, &windows);
-		mutex_lock(&seg->areas_lock);
-		mmap_write_unlock(mm);
-		mmput_async(mm);
-	}
-	mutex_unlock(&seg->areas_lock);
 }

@@ -197,6 +197,17 @@ static int pin_batch(struct rsm_pages *pages, unsigned long vaddr,
 	return add_batch(pages, batch, got);
 }
 
+static unsigned int find_phase(const struct rsm_pages *pages)
+{
+	const struct rsm_extent *extent = pages->extents, *longest = extent;
+	unsigned int i;
+
+	for (i = 0; i < pages->nr_extents; i++, extent++)
+		if (extent->count > longest->count)
+			longest = extent;
+	return (longest->pfn - longest->first) % PTRS_PER_PMD;
+}
+
 static int pin_all(struct rsm_pages *pages, unsigned long vaddr,
 		   unsigned long count)
 {
@@ -208,6 +219,8 @@ static int pin_all(struct rsm_pages *pages, unsigned long vaddr,
 	while (pages->count < count && !ret)
 		ret = pin_batch(pages, vaddr, count, batch);
 	free_page((unsigned long)batch);
+	if (!ret)
+		pages->phase = find_phase(pages);
 	return ret;
 }
 

@@ -127,6 +127,8 @@ struct rsm_extent {
  * @extents: the pages, in order
  * @nr_extents: number of @extents
  * @max_extents: number of @extents that there is room for
+ * @phase: number of its first page modulo PTRS_PER_PMD, if the pages of the
+ *         longest extent are to be where huge entries have theirs
  */
 struct rsm_pages {
 	struct kref ref;
@@ -137,6 +139,7 @@ struct rsm_pages {
 	struct rsm_extent *extents;
 	unsigned int nr_extents;
 	unsigned int max_extents;
+	unsigned int phase;
 };
 
 int rsm_pages_pin(unsigned long vaddr, unsigned long count,
@@ -274,10 +277,10 @@ struct rsm_segment {
 	struct mutex post_mutex;
 
 	/** @areas_lock: protects @areas */
-	struct mutex areas_lock;
+	spinlock_t areas_lock;
 	/** @areas: VMAs of imports, new ones first */
 	struct list_head areas;
-	/** @repopulate_work: rsm_mmap_repopulate(), queued by a rebind */
+	/** @repopulate_work: rsm_repopulate(), queued by a rebind */
 	struct work_struct repopulate_work;
 
 	/**
@@ -474,9 +477,61 @@ void rsm_import_abort_all(struct rsm_segment *seg, struct list_head *live,
 void rsm_import_hang_up(struct rsm_segment *seg, struct list_head *aborted);
 
 /* mmap.c */
+
+/* States of a window of an area. */
+#define RSM_WINDOW_SMALL	BIT(0)	/* it gets no huge entry any more */
+#define RSM_WINDOW_FILLED	BIT(1)	/* it has page tables */
+
+/**
+ * struct rsm_area - a VMA of an import
+ * @link: on the segment's area list
+ * @imp: the import, which the VMA's file keeps
+ * @vma: the VMA; it is closed before it is freed
+ * @base: number of the first window, as address / PMD_SIZE
+ * @huge: it may have huge entries
+ * @windows: the state of each window
+ */
+struct rsm_area {
+	struct list_head link;
+	struct rsm_import *imp;
+	struct vm_area_struct *vma;
+	unsigned long base;
+	bool huge;
+	/** @lock: protects @windows, and that they get huge entries */
+	spinlock_t lock;
+	u8 windows[];
+};
+
+static inline u8 *rsm_area_window(struct rsm_area *area, unsigned long addr)
+{
+	return &area->windows[(addr >> PMD_SHIFT) - area->base];
+}
+
+static inline struct rsm_import *
+rsm_vma_import(const struct vm_area_struct *vma)
+{
+	return vma->vm_file->private_data;
+}
+
+/* Index in the page set of the page at @addr. */
+static inline unsigned long rsm_vma_index(const struct vm_area_struct *vma,
+					  unsigned long addr)
+{
+	return vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
+}
+
 int rsm_import_mmap(struct rsm_import *imp, struct vm_area_struct *vma);
 void rsm_mmap_zap(struct rsm_segment *seg);
-void rsm_mmap_repopulate(struct work_struct *work);
+#ifdef RSM_HUGE_ENTRIES
+unsigned long rsm_import_get_unmapped_area(struct file *file,
+					   unsigned long addr,
+					   unsigned long len,
+					   unsigned long pgoff,
+					   unsigned long flags);
+#endif
+
+/* repopulate.c */
+void rsm_repopulate(struct work_struct *work);
 
 /* provider.c */
 struct rsm_controller *rsm_controller_get(u32 id);

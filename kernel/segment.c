@@ -68,7 +68,7 @@ static void init_locks(struct rsm_segment *seg)
 {
 	mutex_init(&seg->bind_mutex);
 	mutex_init(&seg->post_mutex);
-	mutex_init(&seg->areas_lock);
+	spin_lock_init(&seg->areas_lock);
 	init_rwsem(&seg->map_sem);
 	init_waitqueue_head(&seg->map_wait);
 	spin_lock_init(&seg->lock);

@@ -22,6 +22,9 @@
 #include "rsm_private.h"
 #include "rsm_test.h"
 
+/* The kernel says so when it is loaded, and is tainted from then on. */
+MODULE_INFO(test, "Y");
+
 static unsigned int test_mmap_delay_ms;
 module_param(test_mmap_delay_ms, uint, 0600);
 MODULE_PARM_DESC(test_mmap_delay_ms,
@@ -208,6 +211,20 @@ static pmd_t *find_pmd(struct mm_struct *mm, unsigned long addr)
 	return pud_none(READ_ONCE(*pud)) ? NULL : pmd_offset(pud, addr);
 }
 
+/* What is true of a small entry is to be true of each page of a huge one. */
+static void check_huge(struct walk *walk, struct mm_struct *mm, pmd_t *pmd,
+		       unsigned long addr)
+{
+	spinlock_t *lock = pmd_lock(mm, pmd);
+	pmd_t entry = READ_ONCE(*pmd);
+	unsigned int i;
+
+	for (i = 0; pmd_trans_huge(entry) && i < PTRS_PER_PMD; i++)
+		check_entry(walk, addr + i * PAGE_SIZE,
+			    pfn_pte(pmd_pfn(entry) + i, PAGE_READONLY));
+	spin_unlock(lock);
+}
+
 /* Of a table that is taken away meanwhile there is nothing to be said. */
 static void check_table(struct walk *walk, struct mm_struct *mm, pmd_t *pmd,
 			unsigned long addr, unsigned long end)
@@ -218,6 +235,10 @@ static void check_table(struct walk *walk, struct mm_struct *mm, pmd_t *pmd,
 
 	if (!pmd_present(table))
 		return;
+	if (pmd_trans_huge(table)) {
+		check_huge(walk, mm, pmd, addr);
+		return;
+	}
 	lock = pte_lockptr(mm, &table);
 	spin_lock(lock);
 	if (pmd_same(table, READ_ONCE(*pmd))) {
@@ -336,7 +357,7 @@ void rsm_test_mmap_delay(void)
 	do {
 		ms = READ_ONCE(test_mmap_delay_ms);
 		if (ms)
-			msleep(1);
+			fsleep(USEC_PER_MSEC);
 	} while (time_is_after_jiffies(begin + msecs_to_jiffies(ms)));
 }
 
