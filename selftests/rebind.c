@@ -4,6 +4,7 @@
  * have, or nothing changes at all.
  */
 #include "rsm_utils.h"
+#include "../kernel/rsm_test.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -48,6 +49,28 @@ typedef FIXTURE_DATA(rebind) rebind_self;
 static int rebind_next(const rebind_self *self)
 {
 	return rsm_rebind(self->exp.fd, self->next, LENGTH, NULL);
+}
+
+static long minor_faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt;
+}
+
+/* As long as nobody else has the lock of its address space. */
+TEST_F(rebind, small_segments_are_there_without_a_fault)
+{
+	long faults;
+
+	EXPECT_EQ(-1, rsm_stamp_check(self->map, LENGTH, 1));
+	EXPECT_LE(0, minor_faults());
+	ASSERT_OK(rebind_next(self));
+	ASSERT_OK(ioctl(self->scene.fd, RSM_TEST_FLUSH));
+	faults = minor_faults();
+	EXPECT_EQ(-1, rsm_stamp_check(self->map, LENGTH, 2));
+	EXPECT_EQ(faults, minor_faults());
 }
 
 /* What is refused, and in which order */
