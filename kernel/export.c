@@ -92,7 +92,8 @@ static int rebind_locked(struct rsm_segment *seg, u64 vaddr,
 	ret = rsm_segment_swap(seg, &pages);
 	*old = pages;
 	if (!ret)
-		queue_work(rsm_wq, &seg->repopulate_work);
+		mod_delayed_work(rsm_wq, &seg->repopulate_work,
+				 RSM_REPOPULATE_DELAY);
 	return ret;
 }
 

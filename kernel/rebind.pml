@@ -46,7 +46,7 @@
  * REPOPULATE_WITHOUT_LOCK      the work does not take map_sem
  * REPOPULATE_WITHOUT_MMAP_LOCK the work does not take the mmap lock
  * REPOPULATE_WITHOUT_MMGET     the work does not hold the address space
- * REPOPULATE_WITHOUT_EMPTY     the work does not empty the window
+ * REPOPULATE_WITHOUT_LOOK      the work does not look if the window is empty
  * REPOPULATE_ABORTED           the work does not look at the import's state
  * WAIT_FOR_MMAP_LOCK           the work waits for the mmap lock
  * VMA_LOCK_LAST                the work takes the VMA lock after map_sem
@@ -529,15 +529,18 @@ proctype creator()
 #define trylock_undo(sem) up_read(sem)
 #endif
 
-/* empty_window(), and what to fill it with */
-inline empty_window(i, found)
+#ifdef REPOPULATE_WITHOUT_LOOK
+#define is_empty(i) true
+#else
+#define is_empty(i) (entry[i] == NONE)
+#endif
+
+/* What to fill the window with, if it is empty */
+inline look_at_window(i, found)
 {
 	if
-	:: may_remap(i) ->
-		found = pages;
-#ifndef REPOPULATE_WITHOUT_EMPTY
-		entry[i] = NONE
-#endif
+	:: may_remap(i) && is_empty(i) ->
+		found = pages
 	:: else
 	fi
 }
@@ -569,7 +572,7 @@ inline repopulate_area(i, found)
 	if
 	:: atomic { down_read_trylock(map_sem);
 			vma_lock_after(i);
-			empty_window(i, found) };
+			look_at_window(i, found) };
 		atomic {
 			remap_window(i, found);
 			trylock_undo(map_sem)
@@ -603,7 +606,7 @@ inline repopulate_area(i, found)
 #define mmap_write_unlock(i) up_write(mmap_lock[i])
 #endif
 
-/* rsm_mmap_repopulate() */
+/* rsm_repopulate() */
 proctype repopulate()
 {
 	byte i, found;

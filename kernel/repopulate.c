@@ -48,16 +48,6 @@ static int entry_found(pte_t *pte, unsigned long addr, void *data)
 	return pte_none(*pte) ? 0 : -EBUSY;
 }
 
-/* Faults may have come before us, and remap_pfn_range() BUGs on theirs. */
-static int empty_window(struct vm_area_struct *vma, unsigned long start,
-			unsigned long end)
-{
-	zap_vma_ptes(vma, start, end - start);
-	/* A zap keeps the markers of userfaultfd. */
-	return apply_to_existing_page_range(vma->vm_mm, start, end - start,
-					    entry_found, NULL);
-}
-
 static int remap_window(struct vm_area_struct *vma, unsigned long start,
 			unsigned long end)
 {
@@ -68,7 +58,9 @@ static int remap_window(struct vm_area_struct *vma, unsigned long start,
 	int ret;
 
 	lockdep_assert_held_read(&seg->map_sem);
-	ret = empty_window(vma, start, end);
+	/* A fault may have come before, and remap_pfn_range() BUGs on entries. */
+	ret = apply_to_existing_page_range(vma->vm_mm, start, end - start,
+					   entry_found, NULL);
 	if (ret)
 		return ret;
 	extent = rsm_pages_find(seg->pages, index);
@@ -89,16 +81,16 @@ static bool repopulate_window(struct rsm_area *area, unsigned long window)
 	struct rsm_segment *seg = area->imp->handle.seg;
 	unsigned long start = max(window << PMD_SHIFT, vma->vm_start);
 	unsigned long end = min((window + 1) << PMD_SHIFT, vma->vm_end);
-	bool more = false;
+	int ret = -ENODEV;
 
 	cond_resched();
 	/* Another rebind, which queues the work again; or there is no need. */
 	if (!down_read_trylock(&seg->map_sem))
 		return false;
 	if (!area->imp->handle.ended)
-		more = !remap_window(vma, start, end);
+		ret = remap_window(vma, start, end);
 	up_read(&seg->map_sem);
-	return more;
+	return !ret || ret == -EBUSY;
 }
 
 /*
@@ -146,7 +138,9 @@ static struct mm_struct *area_trylock_mm(struct rsm_area *area)
  * @work: the segment's repopulate_work
  *
  * Saves importers their faults where it can be done at once: where the mmap
- * lock is free and page tables exist. Whatever is left comes with a fault.
+ * lock is free and page tables exist. Whatever is left comes with a fault. It
+ * comes a while after the rebind: importers that are at work have their entries
+ * by then, and would only wait for the lock.
  *
  * Context: work, because the exporter must not hold an importer's mmap lock:
  * it may be of the lowest priority or out of its share of CPU time. Never
@@ -156,7 +150,8 @@ static struct mm_struct *area_trylock_mm(struct rsm_area *area)
 void rsm_repopulate(struct work_struct *work)
 {
 	struct rsm_segment *seg =
-		container_of(work, struct rsm_segment, repopulate_work);
+		container_of(to_delayed_work(work), struct rsm_segment,
+			     repopulate_work);
 	unsigned int windows = RSM_EAGER_TOTAL;
 	unsigned int areas = RSM_EAGER_AREAS;
 	struct rsm_area *area;

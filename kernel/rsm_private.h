@@ -281,7 +281,7 @@ struct rsm_segment {
 	/** @areas: VMAs of imports, new ones first */
 	struct list_head areas;
 	/** @repopulate_work: rsm_repopulate(), queued by a rebind */
-	struct work_struct repopulate_work;
+	struct delayed_work repopulate_work;
 
 	/**
 	 * @map_sem: protects @pages and, with @lock, the states; readers make
@@ -531,6 +531,10 @@ unsigned long rsm_import_get_unmapped_area(struct file *file,
 #endif
 
 /* repopulate.c */
+
+/* From a rebind to what it makes of importers' entries. */
+#define RSM_REPOPULATE_DELAY msecs_to_jiffies(10)
+
 void rsm_repopulate(struct work_struct *work);
 
 /* provider.c */

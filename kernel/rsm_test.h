@@ -12,7 +12,7 @@
 /* Hold the caller's mmap lock for writing; the argument is in milliseconds. */
 #define RSM_TEST_HOLD_MMAP_LOCK _IO(RSM_TYPE, 0xF0)
 
-/* Wait for the ends of segments whose creators have died, and repopulation. */
+/* Wait for the ends of segments whose creators have died. */
 #define RSM_TEST_FLUSH _IO(RSM_TYPE, 0xF1)
 
 #ifdef __KERNEL__

@@ -77,7 +77,7 @@ static void init_locks(struct rsm_segment *seg)
 	INIT_LIST_HEAD(&seg->imports);
 	INIT_LIST_HEAD(&seg->dead_mutexes);
 	INIT_LIST_HEAD(&seg->creator_link);
-	INIT_WORK(&seg->repopulate_work, rsm_repopulate);
+	INIT_DELAYED_WORK(&seg->repopulate_work, rsm_repopulate);
 }
 
 /**
@@ -342,7 +342,7 @@ void rsm_segment_end(struct rsm_segment *seg)
 void rsm_segment_close(struct rsm_segment *seg)
 {
 	rsm_segment_end(seg);
-	cancel_work_sync(&seg->repopulate_work);
+	cancel_delayed_work_sync(&seg->repopulate_work);
 	rsm_creator_leave(seg);
 	rsm_limits_put_handle(seg->handle.user);
 	seg->handle.user = NULL;
