@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 
 #include "rsm_private.h"
+#include "rsm_test.h"
 
 /**
  * struct rsm_creator - an address space with exports
@@ -102,8 +103,10 @@ static void creator_exit_work(struct work_struct *work)
 	struct rsm_segment *seg;
 
 	seg = container_of(work, struct rsm_segment, exit_work);
+	rsm_test_work_begin();
 	if (READ_ONCE(seg->creator_gone) || !creator_alive(seg))
 		rsm_segment_end(seg);
+	rsm_test_work_end();
 }
 
 /* Called under a spinlock of the pid, so the rest is left to work. */

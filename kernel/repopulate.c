@@ -8,6 +8,7 @@
 #include <linux/sched/mm.h>
 
 #include "rsm_private.h"
+#include "rsm_test.h"
 
 /*
  * Windows of an area that a rebind fills itself. x86 looks up the memory type
@@ -157,6 +158,7 @@ void rsm_repopulate(struct work_struct *work)
 	struct rsm_area *area;
 	struct mm_struct *mm;
 
+	rsm_test_work_begin();
 	spin_lock(&seg->areas_lock);
 	list_for_each_entry(area, &seg->areas, link) {
 		if (!windows || !areas--)
@@ -172,4 +174,5 @@ void rsm_repopulate(struct work_struct *work)
 		mmput_async(mm);
 	}
 	spin_unlock(&seg->areas_lock);
+	rsm_test_work_end();
 }

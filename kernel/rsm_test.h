@@ -24,6 +24,8 @@ void rsm_test_pinned(const struct rsm_pages *pages);
 void rsm_test_unpin(const struct rsm_pages *pages);
 void rsm_test_add_inode(struct inode *inode);
 void rsm_test_remove_inode(struct inode *inode);
+void rsm_test_work_begin(void);
+void rsm_test_work_end(void);
 #else
 static inline void rsm_test_pinned(const struct rsm_pages *pages)
 {
@@ -38,6 +40,14 @@ static inline void rsm_test_add_inode(struct inode *inode)
 }
 
 static inline void rsm_test_remove_inode(struct inode *inode)
+{
+}
+
+static inline void rsm_test_work_begin(void)
+{
+}
+
+static inline void rsm_test_work_end(void)
 {
 }
 #endif

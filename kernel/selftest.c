@@ -5,6 +5,7 @@
 #include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
+#include <linux/kcov.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
@@ -29,6 +30,24 @@ static unsigned int test_mmap_delay_ms;
 module_param(test_mmap_delay_ms, uint, 0600);
 MODULE_PARM_DESC(test_mmap_delay_ms,
 		 "sleep in mmap of an import, before its area is linked, as long as this is not zero and at most so long");
+
+/* KCOV is told of work here: it does not see tasks that nobody asked it to. */
+
+static ulong test_kcov;
+module_param(test_kcov, ulong, 0600);
+MODULE_PARM_DESC(test_kcov, "common handle of KCOV for the coverage of work, or 0");
+
+void rsm_test_work_begin(void)
+{
+#ifdef CONFIG_KCOV
+	kcov_remote_start_common(READ_ONCE(test_kcov));
+#endif
+}
+
+void rsm_test_work_end(void)
+{
+	kcov_remote_stop();
+}
 
 /* A controller that has neither mappings nor locks. */
 
@@ -312,11 +331,11 @@ void rsm_test_unpin(const struct rsm_pages *pages)
 		if (mapping_mapped(walked->mapping) && !walk.found)
 			check_mapping(&walk, walked->mapping);
 	up_read(&walk_sem);
-	WARN_ONCE(walk.found,
-		  "rsmctl: pages are unpinned, and an importer's entry at %#lx leads to page %#lx, which %s\n",
-		  walk.addr, walk.pfn,
-		  walk.stable ? "is not the one of its segment" :
-				"may not be pinned");
+	WARN(walk.found,
+	     "rsmctl: pages are unpinned, and an importer's entry at %#lx leads to page %#lx, which %s\n",
+	     walk.addr, walk.pfn,
+	     walk.stable ? "is not the one of its segment" :
+			   "may not be pinned");
 }
 
 static unsigned long end_of_memory(void)
