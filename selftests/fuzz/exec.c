@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -25,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../kernel/rsm_test.h"
 #include "exec.h"
 
 /* How long a step of a thread is waited for, in case it ends at once. */
@@ -35,6 +37,9 @@
 
 /* How long threads that a signal was sent to may take to come back. */
 #define INTERRUPT_MS 50
+
+/* How long calls that wait for nothing may take in the end: some do a lot. */
+#define WORK_MS 30000
 
 #define HELPER_STACK (128 << 10)
 
@@ -334,6 +339,7 @@ static void reap(pid_t pid)
 {
 	while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
+	flush_ends();
 }
 
 static void call_in_child(unsigned int index)
@@ -492,15 +498,36 @@ static bool interrupt_helpers(void)
 	return join_helpers(INTERRUPT_MS);
 }
 
+static bool waits(unsigned int op)
+{
+	return op == OP_WAIT || op == OP_LOCK || op == OP_POLL ||
+	       op == OP_PAUSE || op == OP_LOOP;
+}
+
+/* True if a thread is in a call that does not wait for others. */
+static bool anyone_works(void)
+{
+	uint64_t steps = busy_steps();
+	unsigned int i;
+
+	for (i = 0; i < sh->prog.count; i++)
+		if (steps >> i & 1 && !waits(sh->prog.steps[i].op))
+			return true;
+	return false;
+}
+
 /* All has been done: threads have a while to come back. */
 static void end(void)
 {
 	struct log *log = &sh->scans[me];
+	long limit = now_ms() + WORK_MS;
 
 	log->proc = me;
 	log->start = next_order();
 	log->state = LOG_RUNS;
 	join_helpers(sh->grace_ms);
+	while (anyone_works() && now_ms() < limit)
+		sleep_us(1000);
 	sh->late[me] = busy_steps();
 	scan_memory(log);
 	log->end = next_order();
@@ -572,6 +599,12 @@ void notify(void)
 	futex_wake(&sh->events);
 }
 
+/* Segments whose creator is dead are ended by work, which is over then. */
+void flush_ends(void)
+{
+	ioctl(CONTROL_FD, RSM_TEST_FLUSH);
+}
+
 /* Make the calls of one process in program after program. */
 void proc_main(unsigned int proc)
 {
@@ -626,6 +659,7 @@ void proc_resume(unsigned int proc, unsigned int index)
 		if (fcntl(state->fds[i].fd, F_GETFD) < 0)
 			state->fds[i] = (struct slot){ .fd = -1 };
 	state->epoch++;
+	flush_ends();
 	call = call_of(index, state);
 	log_end(&call, 0);
 	turn_done(index);

@@ -28,6 +28,7 @@ void proc_resume(unsigned int proc, unsigned int index);
 void turn_skip_dead(void);
 void spoil(void);
 void notify(void);
+void flush_ends(void);
 bool have_helpers(void);
 bool join_helpers(unsigned int ms);
 void leader_exit(unsigned int index);

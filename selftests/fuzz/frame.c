@@ -178,6 +178,17 @@ static int get_memory(int region, unsigned long count, const char *kind)
 	return 0;
 }
 
+/* Room for a structure of a size, whose last word is @last if it is not ours. */
+static unsigned long zeros(unsigned int size, unsigned int last)
+{
+	static __thread char room[2 * PAGE];
+
+	memset(room, 0, sizeof(room));
+	if (size >= sizeof(last) && size <= PAGE)
+		memcpy(room + size - sizeof(last), &last, sizeof(last));
+	return (unsigned long)room;
+}
+
 /* An ioctl whose structure lies where the program wants it. */
 static int ioctl_at(int file, unsigned long nr, unsigned long at, void *cmd,
 		    size_t size)

@@ -166,6 +166,7 @@ static void run(const char *text, size_t size)
 	if (!ask_runner(text, size, &good)) {
 		strcpy(shared->message, "fuzz_replay has ended\n");
 		good = 0;
+		goes_on = false;
 	}
 	if (!good)
 		accuse();

@@ -111,15 +111,24 @@ static void field(const char *name, const char *value)
 	line("\t.%s = %s,", name, value);
 }
 
+/* A structure that claims to be longer is followed by zeros. */
+static const char *place(void)
+{
+	if (arg(ROLE_AT) != AUTO)
+		return addr(arg(ROLE_AT));
+	return expr("zeros(%s, %s)", number((uint32_t)arg(ROLE_SIZE)),
+		    number((uint32_t)arg(ROLE_RSV)));
+}
+
 static void close_struct(const char *nr)
 {
 	line("};");
 	puts("");
-	if (arg(ROLE_AT) == AUTO)
+	if (arg(ROLE_AT) == AUTO && arg(ROLE_SIZE) == AUTO)
 		line("CALL(ioctl(%s, %s, &cmd));", slot(ROLE_FD), nr);
 	else
 		line("CALL(ioctl_at(%s, %s, %s, &cmd, sizeof(cmd)));",
-		     slot(ROLE_FD), nr, addr(arg(ROLE_AT)));
+		     slot(ROLE_FD), nr, place());
 	line("tell(cmd.out_error);");
 }
 

@@ -4,8 +4,11 @@
  * was built for it. Each task that makes calls has an instance of its own,
  * which is there before the task and keeps what it has seen.
  *
+ * What the driver leaves to work queues is seen by an instance more, if the
+ * module has a parameter to be told of it.
+ *
  * The places that were reached are kept as offsets in the module's text. What
- * work queues and processes that have ended do is not seen.
+ * processes do while they end is not seen.
  */
 #include <fcntl.h>
 #include <linux/kcov.h>
@@ -25,7 +28,11 @@
 /* Room for the text of the module, in bytes. */
 #define MAX_TEXT_SIZE (256U << 10)
 
-static uint64_t *areas[NR_TASKS];
+/* Those of tasks, and the one of work queues. */
+#define WORK_AREA NR_TASKS
+#define NR_AREAS (NR_TASKS + 1)
+
+static uint64_t *areas[NR_AREAS];
 static uint64_t text_start;
 static uint8_t reached[MAX_TEXT_SIZE / 8];
 static bool enabled;
@@ -37,22 +44,21 @@ void kcov_enable(unsigned int task)
 	ioctl(KCOV_FD(task), KCOV_ENABLE, KCOV_TRACE_PC);
 }
 
-static bool area_open(unsigned int task)
+static bool area_open(unsigned int i)
 {
 	int fd = open("/sys/kernel/debug/kcov", O_RDWR);
 
 	if (fd < 0)
 		return false;
-	dup2(fd, KCOV_FD(task));
+	dup2(fd, KCOV_FD(i));
 	close(fd);
-	if (ioctl(KCOV_FD(task), KCOV_INIT_TRACE, AREA_WORDS))
+	if (ioctl(KCOV_FD(i), KCOV_INIT_TRACE, AREA_WORDS))
 		return false;
-	areas[task] = mmap(NULL, AREA_WORDS * sizeof(uint64_t),
-			   PROT_READ | PROT_WRITE, MAP_SHARED, KCOV_FD(task),
-			   0);
+	areas[i] = mmap(NULL, AREA_WORDS * sizeof(uint64_t),
+			PROT_READ | PROT_WRITE, MAP_SHARED, KCOV_FD(i), 0);
 	/* The processes of programs have no need of it. */
-	return areas[task] != MAP_FAILED &&
-	       !madvise(areas[task], AREA_WORDS * sizeof(uint64_t),
+	return areas[i] != MAP_FAILED &&
+	       !madvise(areas[i], AREA_WORDS * sizeof(uint64_t),
 			MADV_DONTFORK);
 }
 
@@ -69,24 +75,52 @@ static uint64_t find_text(void)
 	return start;
 }
 
+/* The handle that work of the driver has to name, for us to be told. */
+#define WORK_HANDLE kcov_remote_handle(KCOV_SUBSYSTEM_COMMON, 1)
+
+/* Places that work reaches at a time. */
+#define WORK_WORDS 4096
+
+static void work_enable(void)
+{
+	struct kcov_remote_arg arg = {
+		.trace_mode = KCOV_TRACE_PC,
+		.area_size = WORK_WORDS,
+		.common_handle = WORK_HANDLE,
+	};
+	int fd = open("/sys/module/rsmctl/parameters/test_kcov",
+		      O_WRONLY | O_CLOEXEC);
+	char text[24];
+	int length = snprintf(text, sizeof(text), "%llu",
+			      (unsigned long long)WORK_HANDLE);
+
+	if (fd < 0)
+		return;
+	if (write(fd, text, length) == length)
+		ioctl(KCOV_FD(WORK_AREA), KCOV_REMOTE_ENABLE, &arg);
+	close(fd);
+}
+
 void kcov_init(void)
 {
-	unsigned int task;
+	unsigned int i;
 
 	places_only = getenv("FUZZ_PLACES");
 	text_start = find_text();
 	enabled = text_start;
-	for (task = 0; enabled && task < NR_TASKS; task++)
-		enabled = area_open(task);
+	for (i = 0; enabled && i < NR_AREAS; i++)
+		enabled = area_open(i);
+	if (enabled)
+		work_enable();
 }
 
 void kcov_reset(void)
 {
-	unsigned int task;
+	unsigned int i;
 
 	memset(sh->features, 0, sizeof(sh->features));
-	for (task = 0; enabled && task < NR_TASKS; task++)
-		__atomic_store_n(areas[task], 0, __ATOMIC_RELAXED);
+	for (i = 0; enabled && i < NR_AREAS; i++)
+		__atomic_store_n(areas[i], 0, __ATOMIC_RELAXED);
 }
 
 static void count_feature(uint32_t feature)
@@ -139,10 +173,10 @@ static void collect_results(void)
 
 void kcov_collect(void)
 {
-	unsigned int task;
+	unsigned int i;
 
-	for (task = 0; enabled && task < NR_TASKS; task++)
-		collect_area(areas[task]);
+	for (i = 0; enabled && i < NR_AREAS; i++)
+		collect_area(areas[i]);
 	collect_results();
 }
 

@@ -276,7 +276,7 @@ static uint64_t pick_access(void)
 	uint64_t list = 0;
 	unsigned int i, count;
 
-	if (!once_in(3))
+	if (once_in(2))
 		return 0;
 	count = once_in(6) ? random_below(ACCESS_MAX + 1) : 1;
 	for (i = 0; i < count; i++)
@@ -312,7 +312,7 @@ static uint64_t pick_choice(const struct param *param)
 }
 
 /* Values that are best left alone, but for once in a while. */
-static uint64_t pick_rare(const struct step *step, const struct param *param)
+static uint64_t pick_rare(const struct param *param)
 {
 	if (!once_in(40))
 		return param->value;
@@ -333,8 +333,7 @@ static uint64_t pick_rare(const struct step *step, const struct param *param)
 		return ADDR(random_below(NR_BASES),
 			    once_in(2) ? 0 : pick_number());
 	default:
-		return step->op == OP_PUBLISH && once_in(2) ?
-		       0x200000 + random_below(2) : 0x7fffffff;
+		return 0x7fffffff;
 	}
 }
 
@@ -360,9 +359,12 @@ static uint64_t pick_small(const struct step *step, const struct param *param)
 	case ROLE_ID:
 		if (step->op == OP_USER)
 			return random_below(3);
-		return pick_rare(step, param);
+		/* Few, so that they are in use. */
+		if (step->op == OP_PUBLISH && once_in(6))
+			return 0x200000 + random_below(2);
+		return pick_rare(param);
 	default:
-		return pick_rare(step, param);
+		return pick_rare(param);
 	}
 }
 
@@ -451,7 +453,7 @@ static const struct {
 	{ OP_MEM, 8 }, { OP_MAP, 12 }, { OP_UNMAP, 5 }, { OP_PROTECT, 4 },
 	{ OP_MOVE, 3 }, { OP_ADVISE, 3 }, { OP_READ, 14 }, { OP_WRITE, 6 },
 	{ OP_LOOP, 6 }, { OP_PEEK, 2 }, { OP_POKE, 2 }, { OP_STATUS, 4 },
-	{ OP_PROC, 1 }, { OP_IOCTL, 1 }, { OP_INFO, 1 }, { OP_CREATE, 8 },
+	{ OP_PROC, 1 }, { OP_IOCTL, 1 }, { OP_INFO, 2 }, { OP_CREATE, 8 },
 	{ OP_REBIND, 12 }, { OP_PUBLISH, 9 }, { OP_REPUBLISH, 3 },
 	{ OP_UNPUBLISH, 8 }, { OP_DESTROY, 5 }, { OP_CONNECT, 12 },
 	{ OP_PUT, 7 }, { OP_GET, 7 }, { OP_ATOMIC, 4 }, { OP_POST, 5 },
@@ -622,7 +624,7 @@ static void swap(struct prog *prog)
 	prog->steps[at + 1] = step;
 }
 
-/* What comes together as a rule; the processes are others each time. */
+/* What comes together as a rule. The first two are what most others need. */
 static const char *const idioms[] = {
 	"p0 open\np0 mem\np0 create\np0 publish\n",
 	"p1 open\np1 connect\np1 map\np1 read\n",
@@ -632,6 +634,12 @@ static const char *const idioms[] = {
 	"p0 grant\np0 send fd=f4 to=p1\np1 recv out=f4\np1 redeem\n",
 	"p1& lock ns=100000000000\np0 unlock fd=f1\np1 join\n",
 	"p1& wait ns=100000000000\np0 post fd=f1\np1 join\n",
+	"p0 lock fd=f1\np1& lock ns=100000000000\n",
+	"p1 lock\np1 fork\np3 lock\np3 unlock\np1 exit\np0 lock fd=f1\n",
+	"p1 lock\np1 close fd=f2\np0 lock fd=f1\n",
+	"p1 user\np1 open\np0 republish acl=0:0640\np1 connect rights=r\n",
+	"p1 user val=0\np1 open\np0 republish acl=0:0640\np1 connect rights=r\n",
+	"p0 grant\np0 unpublish\np0 publish\np0 redeem\n",
 	"p0 slow\np1& map\np0 unpublish\np1 join\np1 read\n",
 	"p0 slow\np1& map\np0 mem m=m1\np0 rebind\np1 join\np1 read\n",
 	"p0 send to=p1\np1 recv out=f2\np1 map\n",
@@ -656,23 +664,44 @@ static void add_idiom(struct prog *prog)
 	}
 }
 
+static void append(struct prog *prog, const char *text)
+{
+	struct prog idiom;
+	unsigned int i;
+
+	prog_parse(&idiom, text, strlen(text), false);
+	for (i = 0; i < idiom.count && prog->count < MAX_STEPS; i++)
+		prog->steps[prog->count++] = idiom.steps[i];
+}
+
+/* Forget what there is: an exporter, an importer, and a few things to do. */
+static void start_over(struct prog *prog)
+{
+	prog->count = 0;
+	append(prog, idioms[0]);
+	append(prog, idioms[1]);
+	do {
+		append(prog, PICK(idioms));
+	} while (once_in(2));
+}
+
 static void change(struct prog *prog)
 {
 	switch (random_below(16)) {
-	case 0 ... 5:
+	case 0 ... 4:
 		insert_new(prog);
 		break;
+	case 5:
 	case 6:
-	case 7:
 		leave_out(prog);
 		break;
-	case 8 ... 11:
+	case 7 ... 10:
 		change_value(prog);
 		break;
-	case 12:
+	case 11:
 		change_actor(prog);
 		break;
-	case 13:
+	case 12:
 		once_in(2) ? repeat(prog) : swap(prog);
 		break;
 	default:
@@ -687,6 +716,8 @@ void mutate(struct prog *prog, uint32_t seed)
 
 	random_state = (uint64_t)seed << 20 | 0x5eed1;
 	random_below(1);
+	if (once_in(10))
+		start_over(prog);
 	times = 1 + random_below(once_in(4) ? 8 : 3);
 	while (times--)
 		change(prog);

@@ -142,6 +142,12 @@ static void taint_page(uint16_t obj, unsigned int page)
 		taint_frame((struct frame){ obj, page });
 }
 
+/* It may be anybody's memory. */
+static bool is_lost(const struct span *span)
+{
+	return !span->obj && span->index == LOST;
+}
+
 static void taint_spans(unsigned int i)
 {
 	const struct log *log = log_of(i);
@@ -150,9 +156,11 @@ static void taint_spans(unsigned int i)
 
 	if (log->more_spans)
 		all_tainted = true;
-	for (; span < log->spans + log->nr_spans; span++)
+	for (; span < log->spans + log->nr_spans; span++) {
+		all_tainted |= is_lost(span);
 		for (page = 0; page < span->count; page++)
 			taint_page(span->obj, span->index + page);
+	}
 }
 
 /* What an ioctl puts into a segment. */
@@ -322,7 +330,7 @@ static bool stores_to(unsigned int i, const struct frame *frame)
 	if (log->more_spans || !memory_is_stable(i))
 		return true;
 	for (; span < log->spans + log->nr_spans; span++)
-		if (span_reaches(i, span, frame))
+		if (is_lost(span) || span_reaches(i, span, frame))
 			return true;
 	return false;
 }
@@ -344,15 +352,20 @@ static bool transfers_to(unsigned int i, const struct frame *frame)
 	return false;
 }
 
+/* Not to the memory of who does it, of which it is known what is there. */
+static bool pokes_elsewhere(unsigned int i)
+{
+	return has_op(i, OP_POKE) &&
+	       (by_child(i) || step_of(i)->arg[ROLE_TO] != step_of(i)->proc);
+}
+
 /* True if step @i may have written to a page. */
 static bool writes_to(unsigned int i, const struct frame *frame)
 {
 	if (start_of(i) == NEVER)
 		return false;
 	if (stores(i))
-		return (step_of(i)->arg[ROLE_TO] != step_of(i)->proc &&
-			has_op(i, OP_POKE)) ||
-		       stores_to(i, frame);
+		return pokes_elsewhere(i) || stores_to(i, frame);
 	if (has_op(i, OP_PUT) || has_op(i, OP_ATOMIC))
 		return transfers_to(i, frame);
 	return false;

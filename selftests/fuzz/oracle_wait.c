@@ -130,23 +130,58 @@ static void judge_exclusion(unsigned int i)
 			accuse(i, "locks what another one has locked");
 }
 
+/* The last one that may have got the lock before step @i, if it is known. */
+static unsigned int last_rival(unsigned int i)
+{
+	unsigned int count = sh->prog.count, last = count, j;
+
+	for (j = next_rival(i, 0); j < count; j = next_rival(i, j + 1)) {
+		if (start_of(j) > end_of(i))
+			continue;
+		if (last == count || start_of(j) > end_of(last))
+			last = j;
+		else if (end_of(j) > start_of(last))
+			return count;
+	}
+	return last;
+}
+
 static void judge_told(unsigned int i)
 {
 	bool told = log_of(i)->out[0] & RSM_LOCK_OWNER_DIED;
-	unsigned int rival = next_rival(i, 0);
+	unsigned int rival = last_rival(i);
 
 	if (step_of(i)->arg[ROLE_AT] != AUTO)
 		return;
-	if (rival == sh->prog.count) {
-		if (told)
-			accuse(i, "tells of an owner that there was not");
-		return;
-	}
-	/* With more than one it is not known which was the last. */
-	if (!told && next_rival(i, rival + 1) == sh->prog.count &&
-	    succeeded(rival) && name_of(rival).export &&
-	    owner_died_by(rival, start_of(i)))
+	if (told && next_rival(i, 0) == sh->prog.count)
+		accuse(i, "tells of an owner that there was not");
+	if (!told && rival < sh->prog.count && succeeded(rival) &&
+	    name_of(rival).export && owner_died_by(rival, start_of(i)))
 		accuse(i, "does not tell that the last owner died");
+}
+
+/* What is asked for lies in memory, and may be something else. */
+static bool any_lock_is_vague(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < sh->prog.count; i++)
+		if (has_op(i, OP_LOCK) && step_of(i)->arg[ROLE_AT] != AUTO)
+			return true;
+	return false;
+}
+
+/* True if nobody can have the lock that step @i wants, from @time on. */
+static bool lock_is_free(unsigned int i, uint32_t time)
+{
+	unsigned int j = next_rival(i, 0);
+
+	if (!name_of(i).export || any_lock_is_vague())
+		return false;
+	for (; j < sh->prog.count; j = next_rival(i, j + 1))
+		if (!succeeded(j) || !is_free_by(j, time))
+			return false;
+	return true;
 }
 
 static bool may_own(unsigned int i)
@@ -267,6 +302,9 @@ void judge_wait(unsigned int i)
 		judge_exclusion(i);
 		judge_told(i);
 	}
+	if (has_op(i, OP_LOCK) && log_of(i)->ret == -ETIMEDOUT &&
+	    lock_is_free(i, start_of(i)))
+		accuse(i, "finds the lock taken, but it is free");
 	if ((has_op(i, OP_UNLOCK) && succeeded(i) && !may_own(i)) ||
 	    (has_op(i, OP_LOCK) && log_of(i)->error == RSM_ERR_LOCK_HELD &&
 	     !may_own(i)))
@@ -274,18 +312,6 @@ void judge_wait(unsigned int i)
 }
 
 /* What did not end */
-
-static bool lock_is_free(unsigned int i, uint32_t time)
-{
-	unsigned int j = next_rival(i, 0);
-
-	if (!name_of(i).export)
-		return false;
-	for (; j < sh->prog.count; j = next_rival(i, j + 1))
-		if (!succeeded(j) || !is_free_by(j, time))
-			return false;
-	return true;
-}
 
 static bool waits_for_signal(unsigned int i, uint32_t time)
 {

@@ -109,9 +109,10 @@ uint64_t pages_from(uint64_t addr)
 
 static bool continues(const struct span *span, const struct page *page)
 {
-	return span->obj == page->obj && span->prot == page->prot &&
-	       span->vague == page->vague &&
-	       (!page->obj || span->index + span->count == page->index);
+	uint16_t index = span->index + (span->obj ? span->count : 0);
+
+	return span->obj == page->obj && index == page->index &&
+	       span->prot == page->prot && span->vague == page->vague;
 }
 
 static void note_page(struct log *log, const struct page *page)
@@ -382,8 +383,16 @@ static void set_pages(struct page *pages, unsigned int count, uint16_t obj,
 	if (prot && count)
 		note_used(pages + count);
 	for (; count--; pages++, index++)
-		*pages = (struct page){ .obj = obj, .index = index,
+		*pages = (struct page){ .obj = obj, .index = obj ? index : 0,
 					.prot = prot };
+}
+
+static void make_vague(struct page *pages, unsigned int count)
+{
+	if (count)
+		note_used(pages + count);
+	for (; count--; pages++)
+		pages->vague = 1;
 }
 
 static void stamp(void *arg)
@@ -527,8 +536,9 @@ static size_t map_size(const struct call *call)
 static void lose_pages(struct page *pages, unsigned int count)
 {
 	set_pages(pages, count, 0, 0, 0);
+	make_vague(pages, count);
 	for (; count--; pages++)
-		pages->vague = 1;
+		pages->index = LOST;
 }
 
 int do_map(struct call *call)
@@ -580,8 +590,7 @@ int do_protect(struct call *call)
 	note_call(call);
 	if (mprotect(call_start(call), count * PAGE, prot)) {
 		/* It may have got half way. */
-		for (; count--; page++)
-			page->vague = 1;
+		make_vague(page, count);
 		return -errno;
 	}
 	for (; count--; page++)
@@ -622,10 +631,11 @@ int do_move(struct call *call)
 	return 0;
 }
 
+/* Not MADV_FREE: it does so when memory is short, and not if they are pinned. */
 static bool discards(uint64_t what)
 {
 	return what == MADV_DONTNEED || what == MADV_REMOVE ||
-	       what == MADV_FREE || what == MADV_WIPEONFORK;
+	       what == MADV_WIPEONFORK;
 }
 
 /* Pages of a discarded range that were memory of ours are other pages now. */
@@ -641,14 +651,14 @@ static void renew(struct call *call, unsigned int first, unsigned int count)
 		pages[i].index = i;
 		if (arg(call, ROLE_WHAT) == MADV_WIPEONFORK ||
 		    !stamp_pages(call, i, 1))
-			pages[i].obj = 0;
+			pages[i] = (struct page){ .prot = pages[i].prot };
 	}
 }
 
 int do_advise(struct call *call)
 {
 	struct page *pages = regions[arg(call, ROLE_REGION)];
-	unsigned int first = first_page(call), count = page_count(call), i;
+	unsigned int first = first_page(call), count = page_count(call);
 	uint64_t what = arg(call, ROLE_WHAT);
 	int ret;
 
@@ -657,8 +667,7 @@ int do_advise(struct call *call)
 	if (discards(what))
 		renew(call, first, count);
 	/* It is not there in children; and half of it may be so. */
-	for (i = first; i < first + count; i++)
-		pages[i].vague = 1;
+	make_vague(pages + first, count);
 	return ret;
 }
 

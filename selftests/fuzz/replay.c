@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "replay.h"
@@ -123,6 +124,8 @@ static int report(unsigned int number, const char *name, bool good)
 {
 	printf("%s %u %s\n", good ? "ok" : "not ok", number, name);
 	fflush(stdout);
+	/* The next one may take the machine down. */
+	tcdrain(STDOUT_FILENO);
 	return !good;
 }
 
@@ -289,7 +292,10 @@ static bool run_in_batch(const struct prog *prog)
 	return batched < BATCH || batch_check();
 }
 
-/* Programs come through a socket, and a byte is the answer. */
+/*
+ * Programs come through a socket, and a byte is the answer. Children that end
+ * late may interrupt us.
+ */
 static int serve(int socket)
 {
 	char text[MAX_TEXT];
@@ -297,7 +303,8 @@ static int serve(int socket)
 	ssize_t size;
 	char good;
 
-	while ((size = recv(socket, text, sizeof(text), 0)) > 0) {
+	while ((size = TEMP_FAILURE_RETRY(recv(socket, text, sizeof(text),
+					       0))) > 0) {
 		prog_parse(&prog, text, size, false);
 		good = run_in_batch(&prog);
 		if (send(socket, &good, 1, 0) != 1)

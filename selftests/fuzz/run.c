@@ -30,7 +30,7 @@
  * How long a program may take, how much longer if a step does not end, and
  * how long its processes to be killed.
  */
-#define RUN_MS 20000
+#define RUN_MS 50000
 #define HANG_MS 60000
 #define KILL_MS 20000
 
@@ -195,7 +195,8 @@ static void end_old_workers(const struct prog *prog)
 			end_worker(&sh->workers[i]);
 }
 
-static void start_all(void)
+/* The first ones to be started may fork the others while we are here. */
+static void start_all(const struct prog *prog)
 {
 	unsigned int i;
 
@@ -203,7 +204,7 @@ static void start_all(void)
 	for (i = 0; i < NR_PROCS; i++) {
 		struct worker *worker = &sh->workers[i];
 
-		if (sh->procs[i].alive != PROC_ALIVE)
+		if (!is_there(prog, i))
 			continue;
 		__atomic_add_fetch(&worker->go, 1, __ATOMIC_SEQ_CST);
 		if (worker->pid > 0)
@@ -250,6 +251,7 @@ static void note_death(pid_t pid, int status)
 	if (!proc)
 		return;
 	check_status(proc, status);
+	flush_ends();
 	proc->died = next_order();
 	__atomic_store_n(&proc->alive, PROC_DEAD, __ATOMIC_SEQ_CST);
 	futex_wake(&proc->alive);
@@ -365,7 +367,7 @@ static void run_once(const struct prog *prog, unsigned int grace_ms)
 	end_old_workers(prog);
 	init_shared(prog, grace_ms);
 	kcov_reset();
-	start_all();
+	start_all(prog);
 	if (finish()) {
 		if (mails)
 			empty_inboxes();
@@ -422,6 +424,7 @@ static bool find_controllers(void)
 		return false;
 	sh->ctl[0] = find_controller(fd, "loopback");
 	sh->ctl[1] = find_controller(fd, "test0");
+	dup2(fd, CONTROL_FD);
 	close(fd);
 	return true;
 }

@@ -24,6 +24,7 @@
  * the kernel takes its time over tables of descriptors that are long.
  */
 #define SHARED_FD 80
+#define CONTROL_FD 81
 #define INBOX_FD(_proc, _side) (82 + 2 * (_proc) + (_side))
 #define KCOV_FD(_task) (92 + (_task))
 
@@ -36,6 +37,9 @@
 
 enum { PROC_NOT_YET, PROC_ALIVE, PROC_DEAD };
 enum { LOG_NONE, LOG_RUNS, LOG_DONE };
+
+/* The index of pages of no object that may be anything, an import's too. */
+#define LOST 1
 
 /* Pages one after another that belong to one object. */
 struct span {

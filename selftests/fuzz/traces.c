@@ -210,8 +210,9 @@ static int probe_once(const struct probe *probe, const struct need *need)
 	int ret = -EIO;
 
 	set_param(max_fd, need->handles);
-	if (write(probe->socket, &need->pages, sizeof(need->pages)) < 0 ||
-	    read(probe->socket, &ret, sizeof(ret)) != sizeof(ret))
+	if (TEMP_FAILURE_RETRY(write(probe->socket, &need->pages,
+				     sizeof(need->pages))) < 0 ||
+	    TEMP_FAILURE_RETRY(read(probe->socket, &ret, sizeof(ret))) < 0)
 		ret = -EIO;
 	set_param(max_fd, MAX_HANDLES);
 	return ret;
@@ -368,6 +369,18 @@ static const char *record_text(char *record)
 
 #define REPORT_LINES 24
 
+/* Let it report the same again, for other programs that make it do so. */
+static void report_again(void)
+{
+	int fd = open("/sys/kernel/debug/clear_warn_once", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "1", 1) < 0)
+		errno = 0;
+	close(fd);
+}
+
 static void kmsg_check(void)
 {
 	unsigned int lines = 0;
@@ -381,6 +394,8 @@ static void kmsg_check(void)
 		if (lines++ < REPORT_LINES)
 			complain("  %s\n", record_text(record));
 	}
+	if (lines)
+		report_again();
 }
 
 static void kmsg_init(void)
