@@ -89,7 +89,7 @@ int rsm_memseg_import_close_barrier(rsmapi_barrier_t *barrier)
 	if (ret)
 		return ret;
 	rsm_fence();
-	live = rsm_is_live(handle->seg.status);
+	live = rsm_segment_is_live(&handle->seg);
 	barrier->privdata = NULL;
 	rsm_handle_unshare(handle);
 	return live ? RSM_SUCCESS : RSMERR_CONN_ABORTED;

@@ -48,10 +48,15 @@ static int take(int fd, uint64_t timeout_ns)
 }
 
 /* Of an aborted import none can come; that is for the kernel to say. */
-static bool none_pending(const struct rsm_segment *seg)
+static bool none_pending(struct rsm_segment *seg)
 {
-	return rsm_is_live(seg->status) &&
-	       !__atomic_load_n(&seg->status->signals, __ATOMIC_ACQUIRE);
+	const struct rsm_status *status;
+
+	if (rsm_segment_map_status(seg))
+		return false;
+	status = __atomic_load_n(&seg->status, __ATOMIC_ACQUIRE);
+	return rsm_is_live(status) &&
+	       !__atomic_load_n(&status->signals, __ATOMIC_ACQUIRE);
 }
 
 int rsm_intr_signal_wait(void *memseg, int timeout)

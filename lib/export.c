@@ -43,7 +43,8 @@ static int create(struct rsm_handle *handle, struct rsm_export_create *cmd)
 	if (ret)
 		return ret;
 	handle->export.published = false;
-	return rsm_segment_open(&handle->seg, cmd->out_fd);
+	handle->seg = (struct rsm_segment){ .fd = cmd->out_fd };
+	return RSM_SUCCESS;
 }
 
 int rsm_memseg_export_create(rsmapi_controller_handle_t controller,

@@ -35,8 +35,8 @@ static void remove_mapping(struct rsm_handle *handle)
 }
 
 /* Make @handle that of a new import. */
-static int open_import(struct rsm_handle *handle, int fd, uint64_t length,
-		       rsm_permission_t granted, __u32 flags)
+static void open_import(struct rsm_handle *handle, int fd, uint64_t length,
+			rsm_permission_t granted, __u32 flags)
 {
 	handle->import = (struct rsm_import){
 		.mode = RSM_BARRIER_MODE_IMPLICIT,
@@ -46,7 +46,7 @@ static int open_import(struct rsm_handle *handle, int fd, uint64_t length,
 		.span = length,
 		.rights = granted,
 	};
-	return rsm_segment_open(&handle->seg, fd);
+	handle->seg = (struct rsm_segment){ .fd = fd };
 }
 
 /* Give the caller a new handle if @ret says that it was opened. */
@@ -70,8 +70,9 @@ static int connect_import(struct rsm_handle *handle,
 
 	if (ret)
 		return ret;
-	return open_import(handle, cmd->out_fd, cmd->out_length,
-			   cmd->out_rights, cmd->out_flags);
+	open_import(handle, cmd->out_fd, cmd->out_length, cmd->out_rights,
+		    cmd->out_flags);
+	return RSM_SUCCESS;
 }
 
 int rsm_memseg_import_connect(rsmapi_controller_handle_t controller,
@@ -127,8 +128,9 @@ static int redeem(struct rsm_handle *handle, int ticket, rsm_permission_t perm)
 	}
 	if (cmd.out_fd < 0)
 		return RSMERR_BAD_ADDR;
-	return open_import(handle, cmd.out_fd, cmd.out_length, cmd.out_rights,
-			   cmd.out_flags);
+	open_import(handle, cmd.out_fd, cmd.out_length, cmd.out_rights,
+		    cmd.out_flags);
+	return RSM_SUCCESS;
 }
 
 int rsm_memseg_import_redeem(int ticket, rsm_permission_t perm,
@@ -218,9 +220,12 @@ static int add_mapping(struct rsm_handle *handle, void **address, int flags,
 		       rsm_permission_t perm, off_t offset, size_t length)
 {
 	struct rsm_import *import = &handle->import;
-	int ret = rsm_mmap(address, length, perm_to_prot(perm),
-			   MAP_SHARED | flags, handle->seg.fd, offset);
+	int ret = rsm_segment_map_status(&handle->seg);
 
+	if (ret)
+		return ret;
+	ret = rsm_mmap(address, length, perm_to_prot(perm), MAP_SHARED | flags,
+		       handle->seg.fd, offset);
 	if (ret)
 		return ret;
 	import->map = *address;

@@ -42,7 +42,7 @@ struct rsm_ctlr {
  * struct rsm_segment - what export and import handles have in common
  * @fd: the kernel's export or import
  * @pollfds: calls of rsm_memseg_get_pollfd() to be undone
- * @status: status page of @fd
+ * @status: status page of @fd, NULL until it is needed
  * @locks: locks that threads of the process have or are taking; see lock.c
  * @unlocks: changed when one is removed, for those who wait
  */
@@ -234,10 +234,10 @@ static inline struct rsm_handle *rsm_handle_share(const void *value,
 }
 
 /* segment.c */
-int rsm_segment_open(struct rsm_segment *seg, int fd);
+int rsm_segment_map_status(struct rsm_segment *seg);
+bool rsm_segment_is_live(struct rsm_segment *seg);
 void rsm_segment_close(struct rsm_handle *handle);
 
-/* Neither was the import aborted, nor has the segment ended. */
 static inline bool rsm_is_live(const struct rsm_status *status)
 {
 	return __atomic_load_n(&status->state, __ATOMIC_ACQUIRE) ==

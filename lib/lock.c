@@ -104,7 +104,7 @@ static int try_claim(struct rsm_segment *seg, off_t offset)
 	if (!lock)
 		return add(seg, offset);
 	/* The kernel let go of it. */
-	if (!rsm_is_live(seg->status))
+	if (!rsm_segment_is_live(seg))
 		return RSMERR_CONN_ABORTED;
 	return is_mine(lock) ? RSMERR_LOCK_HELD : RSMERR_TIMEOUT;
 }

@@ -5,24 +5,46 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "internal.h"
 
-/* Take over a new descriptor, and map its status page. Closes it on failure. */
-int rsm_segment_open(struct rsm_segment *seg, int fd)
+/*
+ * Have the status page, which is mapped when it is first needed: to map it
+ * takes as long as to connect. Threads may do so at the same time.
+ */
+int rsm_segment_map_status(struct rsm_segment *seg)
 {
+	const struct rsm_status *none = NULL;
 	void *status = NULL;
+	int ret;
 
-	if (rsm_mmap(&status, rsm_page_size(), PROT_READ, MAP_SHARED, fd,
-		     RSM_STATUS_OFFSET)) {
-		rsm_close(fd);
-		return RSMERR_INSUFFICIENT_MEM;
-	}
-	*seg = (struct rsm_segment){ .fd = fd, .status = status };
+	if (__atomic_load_n(&seg->status, __ATOMIC_ACQUIRE))
+		return RSM_SUCCESS;
+	ret = rsm_mmap(&status, rsm_page_size(), PROT_READ, MAP_SHARED, seg->fd,
+		       RSM_STATUS_OFFSET);
+	if (ret)
+		return ret;
+	if (!__atomic_compare_exchange_n(&seg->status, &none, status, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		munmap(status, rsm_page_size());
 	return RSM_SUCCESS;
+}
+
+/* Neither was the import aborted, nor has the segment ended. */
+bool rsm_segment_is_live(struct rsm_segment *seg)
+{
+	struct pollfd pollfd = { .fd = seg->fd };
+
+	if (!rsm_segment_map_status(seg))
+		return rsm_is_live(__atomic_load_n(&seg->status,
+						   __ATOMIC_ACQUIRE));
+	/* Without memory for it the kernel is asked. */
+	return poll(&pollfd, 1, 0) <= 0 ||
+	       !(pollfd.revents & (POLLERR | POLLHUP));
 }
 
 /*
@@ -59,7 +81,8 @@ void rsm_segment_close(struct rsm_handle *handle)
 	pthread_mutex_lock(&rsm_locks_lock);
 	rsm_locks_free(seg);
 	pthread_mutex_unlock(&rsm_locks_lock);
-	munmap((void *)seg->status, rsm_page_size());
+	if (seg->status)
+		munmap((void *)seg->status, rsm_page_size());
 	if (opened)
 		rsm_close(seg->fd);
 	errno = saved_errno;
