@@ -29,8 +29,8 @@ SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSI
 sub = +$(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
 .PHONY: all help modules test-modules lib tools selftests examples setup kernels \
-	check check-all check-model check-mutants demo lint install install-module uninstall \
-	dkms-install dkms-build dkms-uninstall clean
+	check check-all check-model check-mutants demo bench lint install install-module \
+	uninstall dkms-install dkms-build dkms-uninstall clean
 
 all: modules lib tools
 
@@ -46,6 +46,8 @@ help:
 	@echo 'make check-all     every test there is, on every kernel: some hours'
 	@echo 'make check-model   a model of rebind, searched for errors (package spin)'
 	@echo 'make check-mutants the driver broken on purpose, to see the tests notice'
+	@echo 'make bench         what operations cost, by time and by instructions, in'
+	@echo '                   virtual machines (BENCH_ARGS=...)'
 	@echo 'make demo          the demonstration in a virtual machine (FILE=...)'
 	@echo 'make lint          style, static analysis, documentation comments'
 	@echo 'make install       module, library, tools, headers (prefix=, DESTDIR=)'
@@ -108,6 +110,8 @@ check-all: lint check-model
 	$(Q)$(MAKE) check RSM_KERNELS='$(ALL_KERNELS)' RSM_ALL=y
 	@selftests/valgrind
 	@selftests/libfuzz
+	@selftests/vm/fuzz -t 600
+	@selftests/vm/fuzz -k 6.1 -t 300
 	$(Q)$(MAKE) check-mutants
 	@selftests/soak
 	@selftests/vm/install
@@ -128,6 +132,16 @@ demo: setup
 	@RSM_MODULE=build/$$(cat $(CACHE)/kernels/6.1/release)/rsmctl.ko \
 		selftests/vm/run -k 6.1 -t 300 -a '$(FILE)' -- \
 		/usr/bin/demo '$(notdir $(FILE))'
+
+BENCH_ARGS ?=
+BENCH_KERNELS = $(filter-out debug%,$(RSM_KERNELS))
+bench: setup
+	@echo '== building'
+	$(Q)$(MAKE) lib tools
+	$(Q)set -e; for kernel in $(BENCH_KERNELS); do \
+		$(MAKE) modules KDIR=$$(realpath $(CACHE)/kernels/$$kernel/build); \
+	done
+	@RSM_KERNELS='$(BENCH_KERNELS)' selftests/vm/bench -- $(BENCH_ARGS)
 
 lint: setup
 	@RSM_KERNELS='$(filter-out debug%,$(RSM_KERNELS))' .ci/lint

@@ -1,211 +1,330 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rsmctl bench: put and get, beside memcpy() on a memfd and
- * process_vm_writev(). A row tells the time of one operation, as the mean of
- * as many as take a while.
+ * rsmctl bench: put and get by size, through the mapping and by the kernel,
+ * beside memcpy() on a memfd, process_vm_writev() and a pipe.
  */
+#include <fcntl.h>
+#include <math.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <unistd.h>
+
+#include <linux/rsmctl.h>
 
 #include "bench.h"
 
-/* Bytes that are copied for one row, and the most operations. */
-#define MIB 1048576
-#define ROW_BYTES (16 * MIB)
-#define ROW_OPS 20000
+#define MOST_OPS 5000
+#define PIPE_SIZE MIB
 
-/* The importer's end */
+/* The importer's end. A connection that may only write cannot be mapped. */
 static struct {
-	rsm_memseg_import_handle_t imp;
+	rsm_memseg_import_handle_t mapped;
 	rsm_memseg_import_handle_t write_only;
 	rsmapi_barrier_t barriers[2];
 	char *memfd;
-	char *buffer;
+	char *local;
+	int fd;
+	int pipe[2];
 } io;
 
-static void connect_with(struct bench *bench, rsm_permission_t perm,
-			 rsm_memseg_import_handle_t *imp,
-			 rsmapi_barrier_t *barrier)
+static rsm_memseg_import_handle_t connect_with(struct bench *bench,
+					       rsm_permission_t perm,
+					       rsmapi_barrier_t *barrier)
 {
-	int error = rsm_memseg_import_connect(bench->ctl, 0, bench->id, perm,
-					      imp);
+	rsm_memseg_import_handle_t imp = bench_import(bench, perm);
+	int error;
 
-	if (!error)
-		error = rsm_memseg_import_init_barrier(*imp, RSM_BAR_DEFAULT,
-						       barrier);
+	error = rsm_memseg_import_init_barrier(imp, RSM_BAR_DEFAULT, barrier);
 	if (error)
-		bench_die("connect", error);
+		bench_die("barrier", error);
+	return imp;
 }
 
-static void prepare(struct bench *bench)
+static void setup_copy(struct bench *bench)
 {
-	if (io.imp)
-		return;
-	io.buffer = aligned_alloc(4096, MIB);
-	if (!io.buffer)
-		bench_die("malloc", 0);
-	memset(io.buffer, 1, MIB);
-	connect_with(bench, RSM_PERM_RDWR, &io.imp, &io.barriers[0]);
-	/* Such a connection cannot be mapped: it goes through the kernel. */
-	connect_with(bench, RSM_PERM_WRITE, &io.write_only, &io.barriers[1]);
-	io.memfd = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED,
-			bench->memfd, 0);
-	if (io.memfd == MAP_FAILED)
-		bench_die("mmap of the memfd", 0);
+	size_t size = bench_whole_pages(bench->param.size);
+	struct pollfd pollfd;
+
+	bench_fork_exporter(bench, size, BENCH_SMALL);
+	io.local = bench_memory(size, BENCH_SMALL);
+	io.memfd = bench_map_memfd(bench_memfd(size), size, MAP_POPULATE);
+	io.mapped = connect_with(bench, RSM_PERM_RDWR, &io.barriers[0]);
+	io.write_only = connect_with(bench, RSM_PERM_WRITE, &io.barriers[1]);
+	if (!rsm_memseg_get_pollfd(io.mapped, &pollfd)) {
+		io.fd = pollfd.fd;
+		rsm_memseg_release_pollfd(io.mapped);
+	}
+	if (pipe2(io.pipe, O_CLOEXEC))
+		bench_die("pipe", 0);
+	fcntl(io.pipe[1], F_SETPIPE_SZ, PIPE_SIZE);
 }
 
-static unsigned int ops_of(const struct bench_row *row)
+static int put(struct bench *bench)
 {
-	unsigned int ops = ROW_BYTES / row->size;
-
-	return ops < ROW_OPS ? ops : ROW_OPS;
+	return rsm_memseg_import_put(io.mapped, 0, io.local, bench->param.size);
 }
 
-static int element(const struct bench_row *row, uint64_t *word)
+static int get(struct bench *bench)
 {
-	return row->write ? rsm_memseg_import_put64(io.imp, 0, word, 1) :
-			    rsm_memseg_import_get64(io.imp, 0, word, 1);
+	return rsm_memseg_import_get(io.mapped, 0, io.local, bench->param.size);
 }
 
-static double copy_element(struct bench *bench, const struct bench_row *row,
-			   int step)
+static int put_words(struct bench *bench)
 {
-	unsigned int i, ops = ops_of(row);
-	uint64_t word = 1;
-	double start;
-
-	(void)step;
-	prepare(bench);
-	element(row, &word);
-	start = bench_now();
-	for (i = 0; i < ops; i++)
-		if (element(row, &word))
-			bench_die("put64 or get64", 0);
-	return (bench_now() - start) / ops;
+	return rsm_memseg_import_put64(io.mapped, 0, (void *)io.local,
+				       bench->param.size / 8);
 }
 
-static int segment_copy(struct bench *bench, const struct bench_row *row)
+static int get_words(struct bench *bench)
 {
-	(void)bench;
-	return row->write ?
-		rsm_memseg_import_put(io.imp, 0, io.buffer, row->size) :
-		rsm_memseg_import_get(io.imp, 0, io.buffer, row->size);
+	return rsm_memseg_import_get64(io.mapped, 0, (void *)io.local,
+				       bench->param.size / 8);
 }
 
-static int kernel_copy(struct bench *bench, const struct bench_row *row)
+static int put_kernel(struct bench *bench)
 {
-	(void)bench;
-	return rsm_memseg_import_put(io.write_only, 0, io.buffer, row->size);
+	return rsm_memseg_import_put(io.write_only, 0, io.local,
+				     bench->param.size);
 }
 
-static int memfd_copy(struct bench *bench, const struct bench_row *row)
+/* The library would map a connection that may read. */
+static int get_kernel(struct bench *bench)
 {
-	(void)bench;
-	if (row->write)
-		memcpy(io.memfd, io.buffer, row->size);
-	else
-		memcpy(io.buffer, io.memfd, row->size);
-	/* so that no copy is left out */
+	struct rsm_copy_vec vec = {
+		.vaddr = (uintptr_t)io.local,
+		.length = bench->param.size,
+	};
+	struct rsm_import_copy cmd = {
+		.size = sizeof(cmd),
+		.vec = (uintptr_t)&vec,
+		.vec_count = 1,
+	};
+
+	return ioctl(io.fd, RSM_IMPORT_GET, &cmd);
+}
+
+/* So that the compiler leaves out no copy. */
+static void forget_memory(void)
+{
 	__asm__ volatile("" : : : "memory");
+}
+
+static int copy_to_memfd(struct bench *bench)
+{
+	memcpy(io.memfd, io.local, bench->param.size);
+	forget_memory();
 	return 0;
 }
 
-static int vm_copy(struct bench *bench, const struct bench_row *row)
+static int copy_from_memfd(struct bench *bench)
 {
-	struct iovec local = { io.buffer, row->size };
-	struct iovec remote = { bench->memory[0], row->size };
-	ssize_t done;
-
-	if (row->write)
-		done = process_vm_writev(bench->exporter, &local, 1, &remote, 1,
-					 0);
-	else
-		done = process_vm_readv(bench->exporter, &local, 1, &remote, 1,
-					0);
-	return done != (ssize_t)row->size;
+	memcpy(io.local, io.memfd, bench->param.size);
+	forget_memory();
+	return 0;
 }
 
-static double repeat(struct bench *bench, const struct bench_row *row,
-		     int (*copy)(struct bench *bench,
-				 const struct bench_row *row))
+static int store_word(struct bench *bench)
 {
-	unsigned int i, ops = ops_of(row);
-	double start;
-
-	prepare(bench);
-	copy(bench, row);
-	start = bench_now();
-	for (i = 0; i < ops; i++)
-		if (copy(bench, row))
-			bench_die(row->name, 0);
-	return (bench_now() - start) / ops;
+	(void)bench;
+	*(volatile uint64_t *)io.memfd = *(volatile uint64_t *)io.local;
+	return 0;
 }
 
-static double copy_segment(struct bench *bench, const struct bench_row *row,
-			   int step)
+static int load_word(struct bench *bench)
 {
-	(void)step;
-	return repeat(bench, row, segment_copy);
+	(void)bench;
+	*(volatile uint64_t *)io.local = *(volatile uint64_t *)io.memfd;
+	return 0;
 }
 
-static double copy_kernel(struct bench *bench, const struct bench_row *row,
-			  int step)
+static int store_words(struct bench *bench)
 {
-	(void)step;
-	return repeat(bench, row, kernel_copy);
+	const volatile uint64_t *from = (void *)io.local;
+	volatile uint64_t *to = (void *)io.memfd;
+	size_t i;
+
+	for (i = 0; i < bench->param.size / 8; i++)
+		to[i] = from[i];
+	return 0;
 }
 
-static double copy_memfd(struct bench *bench, const struct bench_row *row,
-			 int step)
+static int load_words(struct bench *bench)
 {
-	(void)step;
-	return repeat(bench, row, memfd_copy);
+	const volatile uint64_t *from = (void *)io.memfd;
+	volatile uint64_t *to = (void *)io.local;
+	size_t i;
+
+	for (i = 0; i < bench->param.size / 8; i++)
+		to[i] = from[i];
+	return 0;
 }
 
-static double copy_vm(struct bench *bench, const struct bench_row *row,
-		      int step)
+static int vm_write(struct bench *bench)
 {
-	(void)step;
-	return repeat(bench, row, vm_copy);
+	struct iovec local = { io.local, bench->param.size };
+	struct iovec remote = { bench->shared->memory, bench->param.size };
+
+	return process_vm_writev(bench->partners[0].pid, &local, 1, &remote, 1,
+				 0) != (ssize_t)bench->param.size;
 }
 
-#define WRITE(_text, _key, _bytes, _import)                                    \
-	{ .name = _text, .key = _key, .size = _bytes, .write = true,           \
-	  .import = _import }
-#define READ(_text, _key, _bytes, _import)                                     \
-	{ .name = _text, .key = _key, .size = _bytes, .import = _import }
+static int vm_read(struct bench *bench)
+{
+	struct iovec local = { io.local, bench->param.size };
+	struct iovec remote = { bench->shared->memory, bench->param.size };
 
-const struct bench_row bench_copy_rows[] = {
-	WRITE("put64, one element", "put64", 8, copy_element),
-	READ("get64, one element", "get64", 8, copy_element),
-	WRITE("memfd: memcpy to, 8 B", "memfd_put_8", 8, copy_memfd),
-	WRITE("process_vm_writev, 8 B", "vm_writev_8", 8, copy_vm),
-	READ("process_vm_readv, 8 B", "vm_readv_8", 8, copy_vm),
-	WRITE("put, 64 B", "put_64", 64, copy_segment),
-	WRITE("put by the kernel, 64 B", "kernel_put_64", 64, copy_kernel),
-	WRITE("memfd: memcpy to, 64 B", "memfd_put_64", 64, copy_memfd),
-	WRITE("process_vm_writev, 64 B", "vm_writev_64", 64, copy_vm),
-	READ("get, 64 B", "get_64", 64, copy_segment),
-	READ("memfd: memcpy from, 64 B", "memfd_get_64", 64, copy_memfd),
-	READ("process_vm_readv, 64 B", "vm_readv_64", 64, copy_vm),
-	WRITE("put, 4 KiB", "put_4k", 4096, copy_segment),
-	WRITE("put by the kernel, 4 KiB", "kernel_put_4k", 4096, copy_kernel),
-	WRITE("memfd: memcpy to, 4 KiB", "memfd_put_4k", 4096, copy_memfd),
-	WRITE("process_vm_writev, 4 KiB", "vm_writev_4k", 4096, copy_vm),
-	READ("get, 4 KiB", "get_4k", 4096, copy_segment),
-	READ("memfd: memcpy from, 4 KiB", "memfd_get_4k", 4096, copy_memfd),
-	READ("process_vm_readv, 4 KiB", "vm_readv_4k", 4096, copy_vm),
-	WRITE("put, 1 MiB", "put_1m", MIB, copy_segment),
-	WRITE("put by the kernel, 1 MiB", "kernel_put_1m", MIB,
-	      copy_kernel),
-	WRITE("memfd: memcpy to, 1 MiB", "memfd_put_1m", MIB, copy_memfd),
-	WRITE("process_vm_writev, 1 MiB", "vm_writev_1m", MIB, copy_vm),
-	READ("get, 1 MiB", "get_1m", MIB, copy_segment),
-	READ("memfd: memcpy from, 1 MiB", "memfd_get_1m", MIB, copy_memfd),
-	READ("process_vm_readv, 1 MiB", "vm_readv_1m", MIB, copy_vm),
+	return process_vm_readv(bench->partners[0].pid, &local, 1, &remote, 1,
+				0) != (ssize_t)bench->param.size;
+}
+
+/* Both ends of the pipe in one process, without a switch between two */
+static int through_pipe(struct bench *bench)
+{
+	size_t done, size = bench->param.size;
+	struct iovec iov;
+	ssize_t part;
+
+	for (done = 0; done < size; done += part) {
+		iov.iov_base = io.local + done;
+		iov.iov_len = size - done < PIPE_SIZE ? size - done : PIPE_SIZE;
+		part = vmsplice(io.pipe[1], &iov, 1, 0);
+		if (part <= 0 ||
+		    read(io.pipe[0], io.memfd + done, part) != part)
+			return 1;
+	}
+	return 0;
+}
+
+/* A side that does one of these, as often as is worth while for the size */
+#define SIDE(_op)                                                              \
+	static double _op##_side(struct bench *bench)                          \
+	{                                                                      \
+		if (_op(bench))                                                \
+			return NAN;                                            \
+		return bench_repeat(bench,                                     \
+				    bench_ops(bench, bench->param.size,        \
+					      MOST_OPS), _op);                 \
+	}
+
+SIDE(put)
+SIDE(get)
+SIDE(put_words)
+SIDE(get_words)
+SIDE(put_kernel)
+SIDE(get_kernel)
+SIDE(copy_to_memfd)
+SIDE(copy_from_memfd)
+SIDE(store_word)
+SIDE(load_word)
+SIDE(store_words)
+SIDE(load_words)
+SIDE(vm_write)
+SIDE(vm_read)
+SIDE(through_pipe)
+
+static const struct bench_param sizes[] = {
+	{ .size = 8 },	      { .size = 64 },	    { .size = 512 },
+	{ .size = 4 * KIB },  { .size = 64 * KIB }, { .size = MIB },
+	{ .size = 8 * MIB },  { .size = 64 * MIB }, {}
+};
+
+const struct bench_def copy_benches[] = {
+	{
+		.name = "put64",
+		.what = "put64 of one element",
+		.only = { .size = 8 },
+		.setup = setup_copy,
+		.run = put_words_side,
+		.peers = {
+			{ .name = "store", .run = store_word_side, .more = 60 },
+		},
+	},
+	{
+		.name = "get64",
+		.what = "get64 of one element",
+		.only = { .size = 8 },
+		.setup = setup_copy,
+		.run = get_words_side,
+		.peers = {
+			{ .name = "load", .run = load_word_side, .more = 60 },
+		},
+	},
+	{
+		.name = "put64-many",
+		.what = "put64 of 1,024 elements",
+		.only = { .size = 8 * KIB },
+		.setup = setup_copy,
+		.run = put_words_side,
+		.peers = {
+			{ .name = "memcpy", .run = copy_to_memfd_side,
+			  .ratio = 1.1 },
+			{ .name = "a loop of stores", .run = store_words_side },
+		},
+	},
+	{
+		.name = "get64-many",
+		.what = "get64 of 1,024 elements",
+		.only = { .size = 8 * KIB },
+		.setup = setup_copy,
+		.run = get_words_side,
+		.peers = {
+			{ .name = "memcpy", .run = copy_from_memfd_side,
+			  .ratio = 1.1 },
+			{ .name = "a loop of loads", .run = load_words_side },
+		},
+	},
+	{
+		.name = "put",
+		.what = "put through the mapping",
+		.params = sizes,
+		.setup = setup_copy,
+		.run = put_side,
+		.peers = {
+			{ .name = "memcpy", .run = copy_to_memfd_side,
+			  .ratio = 1.03, .from = MIB },
+			{ .name = "process_vm_writev", .run = vm_write_side },
+			{ .name = "pipe, vmsplice", .run = through_pipe_side },
+		},
+	},
+	{
+		.name = "get",
+		.what = "get through the mapping",
+		.params = sizes,
+		.setup = setup_copy,
+		.run = get_side,
+		.peers = {
+			{ .name = "memcpy", .run = copy_from_memfd_side,
+			  .ratio = 1.03, .from = MIB },
+			{ .name = "process_vm_readv", .run = vm_read_side },
+		},
+	},
+	{
+		.name = "put-kernel",
+		.what = "put by the kernel, as the connection may only write",
+		.params = sizes,
+		.setup = setup_copy,
+		.run = put_kernel_side,
+		.peers = {
+			{ .name = "process_vm_writev", .run = vm_write_side,
+			  .ratio = 0.8,
+			  .from = 4 * KIB, .to = 4 * KIB },
+		},
+	},
+	{
+		.name = "get-kernel",
+		.what = "get by the kernel, with ioctl(RSM_IMPORT_GET)",
+		.params = sizes,
+		.setup = setup_copy,
+		.run = get_kernel_side,
+		.peers = {
+			{ .name = "process_vm_readv", .run = vm_read_side,
+			  .ratio = 0.8,
+			  .from = 4 * KIB, .to = 4 * KIB },
+		},
+	},
 	{}
 };

@@ -1,166 +1,226 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rsmctl bench: pinning, mapping and rebinding, beside a memfd.
+ * rsmctl bench: mapping memory of another process and using it, beside a memfd,
+ * SysV shared memory, and plain memory.
  */
-#include <pthread.h>
-#include <stdio.h>
+#include <math.h>
+#include <stdint.h>
 #include <sys/mman.h>
-#include <unistd.h>
+#include <sys/shm.h>
 
 #include "bench.h"
 
-static void touch(const char *mem, size_t size)
-{
-	size_t page = sysconf(_SC_PAGESIZE), i;
+#define RANDOM_ACCESSES 200000
 
-	for (i = 0; i < size; i += page)
-		(void)__atomic_load_n(&mem[i], __ATOMIC_RELAXED);
+/* Memory of all kinds; what a benchmark does not need is not there. */
+static struct {
+	rsm_memseg_import_handle_t imp;
+	char *imported;
+	char *plain;
+	int memfd;
+	int shm;
+} mem;
+
+static void setup_map(struct bench *bench)
+{
+	bench_fork_exporter(bench, bench->param.size, BENCH_SMALL);
+	mem.memfd = bench_memfd(bench->param.size);
+	mem.shm = bench_shm(bench->param.size);
+	mem.imp = bench_import(bench, RSM_PERM_RDWR);
 }
 
-static double pin(struct bench *bench, const struct bench_row *row)
+static void setup_map_huge(struct bench *bench)
 {
-	rsm_memseg_export_handle_t seg;
-	double start = bench_now(), us;
-	int error;
-
-	(void)row;
-	error = rsm_memseg_export_create(bench->ctl, &seg, bench->memory[0],
-					 bench->size, 0);
-	us = bench_now() - start;
-	if (error)
-		bench_die("export", error);
-	rsm_memseg_export_destroy(seg);
-	return us;
+	bench_fork_exporter(bench, bench->param.size, BENCH_HUGE);
+	mem.memfd = bench_memfd(bench->param.size);
+	mem.imp = bench_import(bench, RSM_PERM_RDWR);
 }
 
-/* The importer's mapping of the whole segment */
-static void *import_mem;
-
-static double map_and_touch(struct bench *bench, const struct bench_row *row,
-			    int step)
+static double map_touch(struct bench *bench)
 {
-	static rsm_memseg_import_handle_t imp;
-	double start;
-	int error;
+	double start = bench_now(), took;
+	char *memory = bench_import_map(mem.imp, bench->param.size);
 
-	(void)row;
-	(void)step;
-	if (!imp)
-		imp = bench_connect(bench);
-	else
-		rsm_memseg_import_unmap(imp);
-	start = bench_now();
-	error = rsm_memseg_import_map(imp, &import_mem, RSM_MAP_NONE,
-				      RSM_PERM_RDWR, 0, bench->size);
-	if (error)
-		bench_die("map", error);
-	touch(import_mem, bench->size);
-	return bench_now() - start;
+	took = bench_now() - start;
+	took += bench_first_touch(memory, bench->param.size);
+	rsm_memseg_import_unmap(mem.imp);
+	return took;
 }
 
-static double touch_again(struct bench *bench, const struct bench_row *row,
-			  int step)
+static double map_touch_memfd_flags(struct bench *bench, int flags)
+{
+	double start = bench_now(), took;
+	char *memory = bench_map_memfd(mem.memfd, bench->param.size, flags);
+
+	took = bench_now() - start;
+	took += bench_first_touch(memory, bench->param.size);
+	munmap(memory, bench->param.size);
+	return took;
+}
+
+static double map_touch_memfd(struct bench *bench)
+{
+	return map_touch_memfd_flags(bench, 0);
+}
+
+static double map_touch_populate(struct bench *bench)
+{
+	return map_touch_memfd_flags(bench, MAP_POPULATE);
+}
+
+static double map_touch_shm(struct bench *bench)
+{
+	double start = bench_now(), took;
+	char *memory = shmat(mem.shm, NULL, 0);
+
+	if (memory == (char *)-1)
+		return NAN;
+	took = bench_now() - start;
+	took += bench_first_touch(memory, bench->param.size);
+	shmdt(memory);
+	return took;
+}
+
+static double map_touch_huge(struct bench *bench)
+{
+	double start = bench_now();
+	char *memory = bench_import_map(mem.imp, bench->param.size);
+
+	bench_touch(memory, bench->param.size, HUGE_SIZE);
+	start = bench_now() - start;
+	rsm_memseg_import_unmap(mem.imp);
+	return start;
+}
+
+static double map_touch_pages(struct bench *bench)
+{
+	double start = bench_now();
+	char *memory = bench_map_memfd(mem.memfd, bench->param.size, 0);
+
+	bench_touch(memory, bench->param.size, 4 * KIB);
+	start = bench_now() - start;
+	munmap(memory, bench->param.size);
+	return start;
+}
+
+static void map_and_touch(struct bench *bench, enum bench_pages pages)
+{
+	bench_fork_exporter(bench, bench->param.size, pages);
+	mem.plain = bench_memory(bench->param.size, pages);
+	mem.imp = bench_import(bench, RSM_PERM_RDWR);
+	mem.imported = bench_import_map(mem.imp, bench->param.size);
+	bench_touch(mem.imported, bench->param.size, 4 * KIB);
+}
+
+static void setup_access(struct bench *bench)
+{
+	map_and_touch(bench, BENCH_SMALL);
+}
+
+static void setup_access_huge(struct bench *bench)
+{
+	map_and_touch(bench, BENCH_HUGE);
+}
+
+static double touch_pages(struct bench *bench, const char *memory)
 {
 	double start = bench_now();
 
-	(void)row;
-	(void)step;
-	touch(import_mem, bench->size);
+	bench_touch(memory, bench->param.size, 4 * KIB);
 	return bench_now() - start;
 }
 
-static double touch_memfd(struct bench *bench, const struct bench_row *row,
-			  int step)
+static double touch_imported(struct bench *bench)
 {
+	return touch_pages(bench, mem.imported);
+}
+
+static double touch_plain(struct bench *bench)
+{
+	return touch_pages(bench, mem.plain);
+}
+
+/* The same words each time, all over the memory */
+static double random_reads(struct bench *bench, const char *memory)
+{
+	unsigned int i, ops = bench_ops(bench, 8, RANDOM_ACCESSES);
+	const uint64_t *words = (const void *)memory;
+	size_t count = bench->param.size / sizeof(*words);
 	double start = bench_now();
-	void *mem = mmap(NULL, bench->size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 bench->memfd, 0);
+	uint32_t random = 1;
 
-	(void)row;
-	(void)step;
-	if (mem == MAP_FAILED)
-		bench_die("mmap of the memfd", 0);
-	touch(mem, bench->size);
-	munmap(mem, bench->size);
-	return bench_now() - start;
-}
-
-static double rebind_and_touch(struct bench *bench, const struct bench_row *row)
-{
-	static unsigned int turn;
-	double start = bench_now();
-	int error;
-
-	error = rsm_memseg_export_rebind(bench->seg,
-					 bench->memory[++turn % 2], 0,
-					 bench->size);
-	if (error)
-		bench_die("rebind", error);
-	bench_ask(bench, row, 0);
-	bench_answer(bench);
-	return bench_now() - start;
-}
-
-static bool lock_busy;
-
-static void *keep_lock_busy(void *arg)
-{
-	size_t size = 16 << 20;
-	void *mem;
-
-	while (__atomic_load_n(&lock_busy, __ATOMIC_RELAXED)) {
-		mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-		if (mem != MAP_FAILED)
-			munmap(mem, size);
+	for (i = 0; i < ops; i++) {
+		random = random * 1664525 + 1013904223;
+		(void)__atomic_load_n(&words[random % count], __ATOMIC_RELAXED);
 	}
-	return arg;
+	return (bench_now() - start) / ops;
 }
 
-enum { TOUCH, BUSY, IDLE };
-
-static double touch_busy(struct bench *bench, const struct bench_row *row,
-			 int step)
+static double random_imported(struct bench *bench)
 {
-	static pthread_t busy;
-
-	switch (step) {
-	case BUSY:
-		lock_busy = true;
-		if (pthread_create(&busy, NULL, keep_lock_busy, NULL))
-			bench_die("thread", 0);
-		return 0;
-	case IDLE:
-		__atomic_store_n(&lock_busy, false, __ATOMIC_RELAXED);
-		pthread_join(busy, NULL);
-		return 0;
-	}
-	return touch_again(bench, row, step);
+	return random_reads(bench, mem.imported);
 }
 
-static double rebind_busy(struct bench *bench, const struct bench_row *row)
+static double random_plain(struct bench *bench)
 {
-	double us;
-
-	bench_ask(bench, row, BUSY);
-	bench_answer(bench);
-	us = rebind_and_touch(bench, row);
-	bench_ask(bench, row, IDLE);
-	bench_answer(bench);
-	return us;
+	return random_reads(bench, mem.plain);
 }
 
-const struct bench_row bench_map_rows[] = {
-	{ "export: pin the memory", "pin", .run = pin },
-	{ "import: map and touch each page", "map_touch",
-	  .import = map_and_touch },
-	{ "import: touch each page again", "second_touch",
-	  .import = touch_again },
-	{ "memfd: mmap and touch each page", "memfd_touch",
-	  .import = touch_memfd },
-	{ "rebind and importer's touch", "rebind_touch",
-	  .run = rebind_and_touch, .import = touch_again },
-	{ "the same, importer's mmap lock busy", "rebind_touch_busy",
-	  .run = rebind_busy, .import = touch_busy },
+const struct bench_def map_benches[] = {
+	{
+		.name = "map-touch",
+		.what = "map a segment and touch each page, less another touch",
+		.setup = setup_map,
+		.run = map_touch,
+		.peers = {
+			{ .name = "memfd", .run = map_touch_memfd,
+			  .ratio = 0.20 },
+			{ .name = "memfd MAP_POPULATE",
+			  .run = map_touch_populate, .ratio = 0.12 },
+			{ .name = "SysV shm", .run = map_touch_shm },
+		},
+	},
+	{
+		.name = "map-touch-thp",
+		.what = "map a segment of huge pages and touch each of them",
+		.setup = setup_map_huge,
+		.run = map_touch_huge,
+		.peers = {
+			{ .name = "memfd, 4 KiB pages", .run = map_touch_pages,
+			  .ratio = 0.02,
+			  .since = BENCH_KERNEL(6, 12) },
+		},
+	},
+	{
+		.name = "touch-again",
+		.what = "touch each 4 KiB page once more",
+		.setup = setup_access,
+		.run = touch_imported,
+		.peers = {
+			{ .name = "plain memory", .run = touch_plain,
+			  .ratio = 1.00 },
+		},
+	},
+	{
+		.name = "random",
+		.what = "load a random word of a segment",
+		.setup = setup_access,
+		.run = random_imported,
+		.peers = {
+			{ .name = "plain memory", .run = random_plain,
+			  .ratio = 1.00 },
+		},
+	},
+	{
+		.name = "random-thp",
+		.what = "load a random word of a segment of huge pages",
+		.setup = setup_access_huge,
+		.run = random_imported,
+		.peers = {
+			{ .name = "plain huge pages", .run = random_plain,
+			  .ratio = 1.00,
+			  .since = BENCH_KERNEL(6, 12) },
+		},
+	},
 	{}
 };

@@ -2,282 +2,70 @@
 /*
  * rsmctl bench: what an application gets, beside what it could use instead, in
  * the same run.
- *
- * Each repetition measures every row once, so that whatever else the machine
- * does meets all of them alike.
  */
 #include <errno.h>
+#include <fnmatch.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <rsm_ext.h>
 
 #include "bench.h"
 #include "cmd.h"
 
-/* What can be asked for by name. */
-static const struct {
-	const char *name;
-	const struct bench_row *rows;
-} tables[] = {
-	{ "map", bench_map_rows },
-	{ "copy", bench_copy_rows },
-	{ "signal", bench_signal_rows },
-	{}
+#define DEFAULT_SIZE (64 * MIB)
+#define QUICK_SIZE (2 * MIB)
+#define DEFAULT_REPS 11
+/* In MiB */
+#define MOST_SIZE 1048576
+#define MAX_RESULTS 256
+
+static const struct bench_def *const tables[] = {
+	export_benches,	 connect_benches, map_benches,	copy_benches,
+	threads_benches, rebind_benches,  signal_benches, NULL
 };
 
-#define MAX_ROWS 64
-
-struct bench_request {
-	const struct bench_row *row;
-	int step;
-};
-
-/* The rows of this run, and what they took. */
-static const struct bench_row *rows[MAX_ROWS];
-static double results[MAX_ROWS][BENCH_MAX_REPS];
-static unsigned int nr_rows;
-
-void bench_die(const char *what, int error)
+/* The benchmark with this number, or NULL at the end */
+static const struct bench_def *find_bench(unsigned int number)
 {
-	fprintf(stderr, "rsmctl bench: %s failed (%s)\n", what,
-		error ? rsm_strerror(error) : strerror(errno));
-	exit(1);
+	const struct bench_def *const *table, *def;
+
+	for (table = tables; *table; table++)
+		for (def = *table; def->name; def++)
+			if (!number--)
+				return def;
+	return NULL;
 }
 
-double bench_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1e6 + ts.tv_nsec / 1e3;
-}
-
-rsm_memseg_import_handle_t bench_connect(struct bench *bench)
-{
-	rsm_memseg_import_handle_t imp;
-	int error;
-
-	error = rsm_memseg_import_connect(bench->ctl, 0, bench->id,
-					  RSM_PERM_RDWR, &imp);
-	if (error)
-		bench_die("connect", error);
-	return imp;
-}
-
-/* The importer has the tables at the same addresses. */
-static void importer(struct bench *bench)
-{
-	struct bench_request request;
-	double us;
-
-	close(bench->request[1]);
-	close(bench->answer[0]);
-	while (read(bench->request[0], &request, sizeof(request)) ==
-	       sizeof(request)) {
-		us = request.row->import(bench, request.row, request.step);
-		if (write(bench->answer[1], &us, sizeof(us)) != sizeof(us))
-			break;
-	}
-	_exit(0);
-}
-
-void bench_ask(struct bench *bench, const struct bench_row *row, int step)
-{
-	struct bench_request request = { row, step };
-
-	if (write(bench->request[1], &request, sizeof(request)) !=
-	    sizeof(request))
-		bench_die("the importer", 0);
-}
-
-double bench_answer(struct bench *bench)
-{
-	double us;
-
-	if (read(bench->answer[0], &us, sizeof(us)) != sizeof(us))
-		bench_die("the importer", 0);
-	return us;
-}
-
-static double measure(struct bench *bench, const struct bench_row *row)
-{
-	if (row->run)
-		return row->run(bench, row);
-	bench_ask(bench, row, 0);
-	return bench_answer(bench);
-}
-
-static char *fresh_memory(size_t size)
-{
-	char *mem = aligned_alloc(sysconf(_SC_PAGESIZE), size);
-
-	if (!mem)
-		bench_die("malloc", 0);
-	/* 4 KiB pages, as the comparison has them. */
-	madvise(mem, size, MADV_NOHUGEPAGE);
-	/* Or the importer's fork makes the first pin copy every page. */
-	madvise(mem, size, MADV_DONTFORK);
-	memset(mem, 1, size);
-	return mem;
-}
-
-static void prepare(struct bench *bench)
-{
-	char *mem;
-
-	bench->exporter = getpid();
-	bench->memory[0] = fresh_memory(bench->size);
-	bench->memory[1] = fresh_memory(bench->size);
-	bench->memfd = memfd_create("rsmctl-bench", MFD_CLOEXEC);
-	if (bench->memfd < 0 || ftruncate(bench->memfd, bench->size))
-		bench_die("memfd", 0);
-	mem = mmap(NULL, bench->size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		   bench->memfd, 0);
-	if (mem == MAP_FAILED)
-		bench_die("mmap of the memfd", 0);
-	memset(mem, 1, bench->size);
-	munmap(mem, bench->size);
-	if (pipe(bench->request) || pipe(bench->answer))
-		bench_die("pipe", 0);
-	bench->events[0] = eventfd(0, EFD_CLOEXEC);
-	bench->events[1] = eventfd(0, EFD_CLOEXEC);
-}
-
-static void export(struct bench *bench)
-{
-	int error;
-
-	error = rsm_get_controller("loopback", &bench->ctl);
-	if (error)
-		bench_die("opening /dev/rsmctl; is the module installed? It",
-			  error);
-	error = rsm_memseg_export_create(bench->ctl, &bench->seg,
-					 bench->memory[0], bench->size,
-					 RSM_ALLOW_REBIND);
-	if (error == RSMERR_INSUFFICIENT_MEM)
-		fprintf(stderr, "rsmctl bench: is RLIMIT_MEMLOCK below %zu MiB?\n",
-			2 * bench->size >> 20);
-	if (!error)
-		error = rsm_memseg_export_publish(bench->seg, &bench->id, NULL,
-						  0);
-	if (error)
-		bench_die("export", error);
-}
-
-static pid_t fork_importer(struct bench *bench)
-{
-	pid_t pid = fork();
-
-	if (pid < 0)
-		bench_die("fork", 0);
-	if (!pid)
-		importer(bench);
-	/* Where only parents may, process_vm_writev() needs this. */
-	prctl(PR_SET_PTRACER, pid);
-	/* Either side is to notice when the other has gone. */
-	close(bench->request[0]);
-	close(bench->answer[1]);
-	return pid;
-}
-
-static void run(struct bench *bench)
-{
-	unsigned int rep, row;
-	pid_t pid;
-
-	prepare(bench);
-	export(bench);
-	pid = fork_importer(bench);
-	/* The first round warms up. */
-	for (row = 0; row < nr_rows; row++)
-		measure(bench, rows[row]);
-	for (rep = 0; rep < bench->reps; rep++) {
-		for (row = 0; row < nr_rows; row++)
-			results[row][rep] = measure(bench, rows[row]);
-		if (isatty(STDERR_FILENO))
-			fprintf(stderr, "\rrepetition %u of %u", rep + 1,
-				bench->reps);
-	}
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r%30s\r", "");
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	rsm_memseg_export_destroy(bench->seg);
-	rsm_release_controller(bench->ctl);
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void report_row(const struct bench *bench, unsigned int row, bool json)
-{
-	double *us = results[row];
-
-	qsort(us, bench->reps, sizeof(*us), compare);
-	if (json)
-		printf("%s\"%s\": {\"median\": %.4f, \"min\": %.4f, \"max\": %.4f}",
-		       row ? ", " : "", rows[row]->key, us[bench->reps / 2],
-		       us[0], us[bench->reps - 1]);
-	else
-		printf("%-36s %12.3f %12.3f %12.3f\n", rows[row]->name,
-		       us[bench->reps / 2], us[0], us[bench->reps - 1]);
-}
-
-static void report(const struct bench *bench, bool json)
-{
-	unsigned int row;
-
-	if (json)
-		printf("{\"bytes\": %zu, \"repetitions\": %u, \"microseconds\": {",
-		       bench->size, bench->reps);
-	else
-		printf("%zu MiB, %u repetitions\n%-36s %12s %12s %12s\n",
-		       bench->size >> 20, bench->reps, "microseconds",
-		       "median", "min", "max");
-	for (row = 0; row < nr_rows; row++)
-		report_row(bench, row, json);
-	if (json)
-		printf("}}\n");
-}
-
-static bool add_rows(const char *table)
-{
-	const struct bench_row *row;
-	bool found = false;
-	size_t i;
-
-	for (i = 0; tables[i].name; i++) {
-		if (table && strcmp(table, tables[i].name))
-			continue;
-		for (row = tables[i].rows; row->name; row++)
-			rows[nr_rows++] = row;
-		found = true;
-	}
-	return found;
-}
+/* What is to be done, and its results */
+static struct bench_result results[MAX_RESULTS];
+static unsigned int nr_results;
 
 static void print_usage(FILE *to)
 {
-	fprintf(to, "usage: rsmctl bench [OPTION]... [map | copy | signal]\n\n"
-		    "Measures one group of operations, or all.\n\n"
-		    "  -s, --size MIB    memory to share, in MiB (default 64)\n"
-		    "  -r, --reps N      repetitions, 1 to %d (default 5)\n"
-		    "  -j, --json        output for programs\n"
-		    "  -h, --help        this text\n", BENCH_MAX_REPS);
+	fprintf(to, "usage: rsmctl bench [OPTION]... [NAME]...\n\n"
+		    "Measures operations of Remote Shared Memory and, in the same run, what else\n"
+		    "an application could use. NAME is a name of --list, or a pattern: 'map*'.\n\n"
+		    "  -l, --list            what can be measured\n"
+		    "  -s, --size MIB        memory to share, and the most to copy (default %lu)\n"
+		    "  -r, --repetitions N   samples of each operation, 1 to %d (default %d)\n"
+		    "  -q, --quick           one short sample of each: see that all works\n"
+		    "  -i, --instructions    the clock counts instructions, as that of a virtual\n"
+		    "                        machine can (selftests/vm/bench)\n"
+		    "  -j, --json[=FILE]     output for programs, instead of the table or in FILE\n"
+		    "  -p, --plot FILE.svg   draw it, too (needs gnuplot); FILE.gp: the commands\n"
+		    "                        for gnuplot\n"
+		    "  -h, --help            this text\n",
+		DEFAULT_SIZE / MIB, BENCH_MAX_REPS, DEFAULT_REPS);
+}
+
+static void print_list(void)
+{
+	const struct bench_def *def;
+	unsigned int i;
+
+	for (i = 0; (def = find_bench(i)); i++)
+		printf("%-16s %s\n", def->name, def->what);
 }
 
 static bool number(const char *text, unsigned long max, unsigned long *out)
@@ -290,51 +78,232 @@ static bool number(const char *text, unsigned long max, unsigned long *out)
 	       *out <= max;
 }
 
-static int bench_main(int argc, char **argv)
+static void add_result(const struct bench_options *options,
+		       const struct bench_def *def,
+		       const struct bench_param *param)
 {
-	static const struct option options[] = {
-		{ "size", required_argument, NULL, 's' },
-		{ "reps", required_argument, NULL, 'r' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{},
-	};
-	static struct bench bench;
-	unsigned long size = 64, reps = 5;
-	bool good = true, json = false;
+	struct bench_result *result = &results[nr_results];
+
+	if (param->size > options->size || nr_results == MAX_RESULTS)
+		return;
+	result->def = def;
+	result->param = *param;
+	if (!param->size)
+		result->param.size = options->size;
+	result->reps = options->reps;
+	nr_results++;
+}
+
+static void add_bench(const struct bench_options *options,
+		      const struct bench_def *def)
+{
+	const struct bench_param *param = def->params;
+
+	if (!param)
+		add_result(options, def, &def->only);
+	for (; param && (param->size || param->threads); param++)
+		add_result(options, def, param);
+}
+
+/* Returns false if there is none of that name. */
+static bool add_matching(const struct bench_options *options,
+			 const char *pattern)
+{
+	const struct bench_def *def;
+	bool found = false;
+	unsigned int i;
+
+	for (i = 0; (def = find_bench(i)); i++) {
+		if (fnmatch(pattern, def->name, 0))
+			continue;
+		add_bench(options, def);
+		found = true;
+	}
+	if (!found)
+		fprintf(stderr, "rsmctl bench: no \"%s\"; try --list\n",
+			pattern);
+	return found;
+}
+
+static bool add_all(const struct bench_options *options, char **patterns)
+{
+	if (!*patterns)
+		return add_matching(options, "*");
+	for (; *patterns; patterns++)
+		if (!add_matching(options, *patterns))
+			return false;
+	return true;
+}
+
+/* Prints the table as the results come in. */
+static int measure(const struct bench_options *options, bool table)
+{
+	bool go_on = true;
+	int status = 0;
+	unsigned int i;
+
+	/* Or each of them would say that there is none. */
+	bench_controller();
+	if (options->instructions)
+		bench_check_clock();
+	if (table)
+		bench_report_head(options);
+	for (i = 0; i < nr_results && go_on; i++) {
+		go_on = bench_run(options, &results[i]);
+		if (results[i].failed)
+			status = 1;
+		if (table)
+			bench_report_part(options, &results[i],
+					  !i || results[i - 1].def !=
+							results[i].def);
+	}
+	nr_results = i;
+	return status;
+}
+
+/**
+ * struct request - what was asked for
+ * @options: how to measure
+ * @list: do not measure, but tell what can be
+ * @help: nor that, but tell how to ask
+ * @json: output for programs
+ * @json_path: where to, or NULL: instead of the table
+ * @plot_path: where to draw, or NULL
+ */
+struct request {
+	struct bench_options options;
+	bool list;
+	bool help;
+	bool json;
+	const char *json_path;
+	const char *plot_path;
+};
+
+static const struct option long_options[] = {
+	{ "list", no_argument, NULL, 'l' },
+	{ "size", required_argument, NULL, 's' },
+	{ "repetitions", required_argument, NULL, 'r' },
+	{ "quick", no_argument, NULL, 'q' },
+	{ "instructions", no_argument, NULL, 'i' },
+	{ "json", optional_argument, NULL, 'j' },
+	{ "plot", required_argument, NULL, 'p' },
+	{ "help", no_argument, NULL, 'h' },
+	{},
+};
+
+/* Returns false if the argument of the option is none. */
+static bool take_number(struct bench_options *options, int opt)
+{
+	unsigned long value;
+
+	if (!number(optarg, opt == 's' ? MOST_SIZE : BENCH_MAX_REPS, &value))
+		return false;
+	if (opt == 's')
+		options->size = value * MIB;
+	else
+		options->reps = value;
+	return true;
+}
+
+static bool take_option(struct request *request, int opt)
+{
+	switch (opt) {
+	case 's':
+	case 'r':
+		return take_number(&request->options, opt);
+	case 'l':
+		request->list = true;
+		return true;
+	case 'q':
+		request->options.quick = true;
+		return true;
+	case 'i':
+		request->options.instructions = true;
+		return true;
+	case 'j':
+		request->json = true;
+		request->json_path = optarg;
+		return true;
+	case 'p':
+		request->plot_path = optarg;
+		return true;
+	case 'h':
+		request->help = true;
+		return true;
+	}
+	return false;
+}
+
+static bool parse(struct request *request, int argc, char **argv)
+{
+	struct bench_options *options = &request->options;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "s:r:jh", options, NULL)) != -1) {
-		switch (opt) {
-		case 's':
-			good &= number(optarg, 1 << 20, &size);
-			break;
-		case 'r':
-			good &= number(optarg, BENCH_MAX_REPS, &reps);
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'h':
-			print_usage(stdout);
-			return 0;
-		default:
-			good = false;
+	while ((opt = getopt_long(argc, argv, "ls:r:qijp:h", long_options,
+				  NULL)) != -1)
+		if (!take_option(request, opt))
+			return false;
+	if (!options->size)
+		options->size = options->quick ? QUICK_SIZE : DEFAULT_SIZE;
+	if (!options->reps)
+		options->reps = options->quick ? 1 : DEFAULT_REPS;
+	return true;
+}
+
+static bool write_json(const struct request *request)
+{
+	FILE *to = stdout;
+
+	if (request->json_path) {
+		to = fopen(request->json_path, "w");
+		if (!to) {
+			perror(request->json_path);
+			return false;
 		}
 	}
-	if (!good || argc - optind > 1 || !add_rows(argv[optind])) {
+	bench_json(to, &request->options, results, nr_results);
+	return to == stdout || !fclose(to);
+}
+
+static int run(const struct request *request)
+{
+	const struct bench_options *options = &request->options;
+	int status;
+
+	if (request->plot_path && !bench_plot_possible(request->plot_path))
+		return 1;
+	status = measure(options, !request->json || request->json_path);
+	if (request->json && !write_json(request))
+		status = 1;
+	if (request->plot_path && !bench_plot(options, request->plot_path,
+					      results, nr_results))
+		status = 1;
+	return status;
+}
+
+static int bench_main(int argc, char **argv)
+{
+	struct request request = {};
+
+	if (!parse(&request, argc, argv)) {
 		print_usage(stderr);
 		return 2;
 	}
-	bench.size = size << 20;
-	bench.reps = reps;
-	run(&bench);
-	report(&bench, json);
-	return 0;
+	if (request.help) {
+		print_usage(stdout);
+		return 0;
+	}
+	if (request.list) {
+		print_list();
+		return 0;
+	}
+	if (!add_all(&request.options, argv + optind))
+		return 2;
+	return run(&request);
 }
 
 const struct cmd cmd_bench = {
 	.name = "bench",
-	.help = "measure map, rebind, put, get and signals beside others",
+	.help = "measure what all this costs, beside what else there is",
 	.run = bench_main,
 };
