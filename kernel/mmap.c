@@ -58,8 +58,11 @@ static void area_open(struct vm_area_struct *vma)
 	area = kvzalloc(struct_size(area, windows, windows),
 			GFP_KERNEL_ACCOUNT);
 	vma->vm_private_data = area;
-	if (from)
+	if (from) {
+		/* A split comes here before it keeps faults out. */
+		vm_flags_set(from->vma, VM_PFNMAP);
 		drop_huge(from, area, vma);
+	}
 	if (!area)
 		return;
 	area->huge = from && from->huge;
