@@ -8,6 +8,7 @@
  *   rsm_segment.post_mutex   signals to all imports
  *   mm->mmap_lock
  *   rsm_segment.areas_lock
+ *   rsm_segment.write_mutex  writers of map_sem
  *   rsm_segment.map_sem      nothing allocates or faults on user memory
  *   rsm_segment.lock
  *   registry (buckets of the hash table)
@@ -292,8 +293,10 @@ struct rsm_segment {
 	wait_queue_head_t map_wait;
 	/** @map_waiting: number of readers there */
 	atomic_t map_waiting;
-	/** @map_writers: number of writers that have @map_sem or want it */
-	atomic_t map_writers;
+	/** @write_mutex: one writer of @map_sem at a time, who wants it, too */
+	struct mutex write_mutex;
+	/** @map_written: there is one, so that readers have to wait */
+	bool map_written;
 	/** @pages: current page set, NULL when the segment has ended */
 	struct rsm_pages *pages;
 	/** @rebinds: rebind generation, odd while one is under way */

@@ -68,6 +68,7 @@ static void init_locks(struct rsm_segment *seg)
 {
 	mutex_init(&seg->bind_mutex);
 	mutex_init(&seg->post_mutex);
+	mutex_init(&seg->write_mutex);
 	spin_lock_init(&seg->areas_lock);
 	init_rwsem(&seg->map_sem);
 	init_waitqueue_head(&seg->map_wait);
@@ -176,12 +177,13 @@ int rsm_map_read_lock(struct rsm_segment *seg)
 {
 	int ret = 0;
 
+	might_lock_read(&seg->map_sem);
 	if (map_read_trylock(seg))
 		return 0;
 	atomic_inc(&seg->map_waiting);
 	while (!ret && !map_read_trylock(seg))
 		ret = wait_event_killable(seg->map_wait,
-					  !atomic_read(&seg->map_writers));
+					  !READ_ONCE(seg->map_written));
 	if (atomic_dec_and_test(&seg->map_waiting))
 		wake_up_all(&seg->map_wait);
 	return ret ? -EINTR : 0;
@@ -198,43 +200,50 @@ void rsm_map_read_unlock(struct rsm_segment *seg)
 /*
  * Rebinds that follow each other closely would keep readers out for ever: the
  * next one lets those who waited for the last come first, but for those who
- * cannot even run.
+ * cannot even run. Called by one writer at a time.
  */
-static void map_begin_write(struct rsm_segment *seg)
+static void let_readers_in(struct rsm_segment *seg)
 {
+	lockdep_assert_held(&seg->write_mutex);
 	if (atomic_read(&seg->map_waiting))
 		wait_event_timeout(seg->map_wait,
 				   !atomic_read(&seg->map_waiting), 1);
-	atomic_inc(&seg->map_writers);
+	WRITE_ONCE(seg->map_written, true);
 }
 
-static void map_end_write(struct rsm_segment *seg)
+static void wake_readers(struct rsm_segment *seg)
 {
-	if (atomic_dec_and_test(&seg->map_writers))
-		wake_up_all(&seg->map_wait);
+	WRITE_ONCE(seg->map_written, false);
+	wake_up_all(&seg->map_wait);
 }
 
 static void map_write_lock(struct rsm_segment *seg)
 {
-	map_begin_write(seg);
+	mutex_lock(&seg->write_mutex);
+	let_readers_in(seg);
 	down_write(&seg->map_sem);
 }
 
 static int map_write_lock_killable(struct rsm_segment *seg)
 {
-	int ret;
+	int ret = mutex_lock_killable(&seg->write_mutex);
 
-	map_begin_write(seg);
-	ret = down_write_killable(&seg->map_sem);
 	if (ret)
-		map_end_write(seg);
+		return ret;
+	let_readers_in(seg);
+	ret = down_write_killable(&seg->map_sem);
+	if (!ret)
+		return 0;
+	wake_readers(seg);
+	mutex_unlock(&seg->write_mutex);
 	return ret;
 }
 
 static void map_write_unlock(struct rsm_segment *seg)
 {
 	up_write(&seg->map_sem);
-	map_end_write(seg);
+	wake_readers(seg);
+	mutex_unlock(&seg->write_mutex);
 }
 
 /* Take away the publication and every import; the caller frees the former. */
