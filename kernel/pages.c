@@ -243,6 +243,11 @@ int rsm_pages_pin(unsigned long vaddr, unsigned long count,
 	if (!pages)
 		return -ENOMEM;
 	ret = charge(pages, count);
+	if (ret == RSM_ERR_INSUFFICIENT_MEM) {
+		/* Creators that have died may have it yet, but not for long. */
+		flush_workqueue(rsm_wq);
+		ret = charge(pages, count);
+	}
 	if (ret) {
 		kfree(pages);
 		return ret;
