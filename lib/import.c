@@ -12,7 +12,7 @@ static struct rsm_handle *hold(rsm_memseg_import_handle_t im_memseg)
 void rsm_import_update(struct rsm_handle *handle)
 {
 	const struct rsm_import *import = &handle->import;
-	bool ready = import->mapped &&
+	bool ready = import->mapped && import->span >= sizeof(uint64_t) &&
 		     (import->barrier ||
 		      import->mode == RSM_BARRIER_MODE_EXPLICIT);
 

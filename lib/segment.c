@@ -27,7 +27,8 @@ int rsm_segment_map_status(struct rsm_segment *seg)
 	ret = rsm_mmap(&status, rsm_page_size(), PROT_READ, MAP_SHARED, seg->fd,
 		       RSM_STATUS_OFFSET);
 	if (ret)
-		return ret;
+		return ret == RSMERR_BAD_SEG_HNDL ? ret :
+						    RSMERR_INSUFFICIENT_MEM;
 	if (!__atomic_compare_exchange_n(&seg->status, &none, status, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		munmap(status, rsm_page_size());
