@@ -302,14 +302,14 @@ TEST_F(huge, without_transparent_huge_pages)
 
 struct beside {
 	const volatile char *map;
-	volatile uint32_t seed; /* what is to be seen, or later */
+	volatile uint32_t *seed; /* what is to be seen, or later; shared */
 	volatile bool stop;
 	volatile bool bad;
 };
 
 static bool looks_old(struct beside *beside)
 {
-	uint32_t seed = beside->seed;
+	uint32_t seed = *beside->seed;
 	unsigned long page, pages = LENGTH / PAGE;
 	uint64_t word;
 
@@ -364,7 +364,7 @@ static int rebind_often(huge_self *self, struct beside *beside, char **mems)
 	for (seed = 2; seed < ROUNDS && !ret; seed++) {
 		rsm_stamp(mems[seed % 2], LENGTH, seed);
 		ret = rsm_rebind(self->exp.fd, mems[seed % 2], LENGTH, NULL);
-		beside->seed = seed;
+		*beside->seed = seed;
 	}
 	return ret;
 }
@@ -372,13 +372,15 @@ static int rebind_often(huge_self *self, struct beside *beside, char **mems)
 static bool look_beside_rebinds(huge_self *self, char **mems,
 				void *(*look)(void *arg))
 {
-	struct beside beside = { .map = self->map, .seed = 1 };
+	struct beside beside = { .map = self->map,
+				 .seed = rsm_alloc_shared(PAGE) };
 	pthread_t threads[2];
 	int i, ret;
 
 	for (i = 0; i < 2; i++)
 		if (pthread_create(&threads[i], NULL, look, &beside))
 			return false;
+	*beside.seed = 1;
 	ret = rebind_often(self, &beside, mems);
 	beside.stop = true;
 	for (i = 0; i < 2; i++)

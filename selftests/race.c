@@ -25,6 +25,9 @@
 
 #define SECONDS 5
 
+/* For what is to happen to do so, on a slow machine. */
+#define PATIENCE_MS 120000
+
 /* How long it may take until a process has ended, or all have stopped. */
 #define STOP_MS 60000
 
@@ -503,13 +506,16 @@ TEST_F_TIMEOUT(race, threat_06_nobody_reaches_what_was_given_back, 86400)
 	struct race *race = self->race;
 
 	ASSERT_OK(start_all(self));
-	while ((rsm_now_ms() < end || !enough(race)) && race_goes_on(race))
+	while (race_goes_on(race) &&
+	       (rsm_now_ms() < end ||
+		(!enough(race) && rsm_now_ms() < end + PATIENCE_MS)))
 		disturb(self);
 	EXPECT_EQ(0, stop_all(self));
 	race_print(race);
 	if (race->pressure)
 		race_print_squeeze();
 	EXPECT_EQ(RACE_FINE, race->report.breach);
+	EXPECT_TRUE(enough(race));
 	if (before >= 0)
 		EXPECT_LT(before, walked());
 	EXPECT_EQ(0, rsm_in_child(export_one_page, &self->ctl));
