@@ -5,6 +5,9 @@
 # were built with nothing but the installed headers and library. RSM_EXAMPLES:
 # where they are.
 
+# shellcheck source=judge.sh
+. "$(dirname "$0")/judge.sh"
+
 dir=${RSM_EXAMPLES:-/rsm/examples}
 
 # hello_apart: the exporter and the importer of hello, started separately.
@@ -23,27 +26,6 @@ hello_apart()
 	exec 3>&-
 	wait "$exporter" && return "$status"
 }
-
-# judge NAME COMMAND...: runs a test and tells how it ended.
-judge()
-{
-	name=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$tmp/output" 2>&1; then
-		verdict=ok
-	else
-		verdict='not ok'
-		failed=1
-	fi
-	sed 's/^/# /' "$tmp/output"
-	echo "$verdict $n $name"
-}
-
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-failed=0
 
 echo 'TAP version 13'
 echo 1..5

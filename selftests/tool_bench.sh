@@ -5,6 +5,9 @@
 # in the kernel. What it measures is not judged.
 # shellcheck disable=SC2317 # the tests are called by judge
 
+# shellcheck source=judge.sh
+. "$(dirname "$0")/judge.sh"
+
 STATS=/sys/module/rsmctl/stats
 
 bench()
@@ -208,27 +211,7 @@ runs_and_leaves_nothing()
 	has "$tmp/out" "^$1: " && nothing_left
 }
 
-# judge NAME COMMAND...: runs a test and tells how it ended.
-judge()
-{
-	name=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$tmp/said" 2>&1; then
-		verdict=ok
-	else
-		verdict='not ok'
-		failed=1
-	fi
-	sed 's/^/# /' "$tmp/said"
-	echo "$verdict $n $name"
-}
-
 modprobe rsmctl || exit 1
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-failed=0
 benchmarks=$(rsmctl bench --list | cut -d ' ' -f 1)
 tests='json_is_told_from_other_text
 help_is_output_and_wrong_usage_is_not
