@@ -59,8 +59,7 @@ FIXTURE_VARIANT_ADD(huge, hugetlb_in_part)
 static char *alloc_at(char *addr, int flags)
 {
 	return mmap(addr, LENGTH + WINDOW, PROT_RW,
-		    MAP_PRIVATE | MAP_ANONYMOUS | (addr ? MAP_FIXED : 0) |
-		    flags, -1, 0);
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | flags, -1, 0);
 }
 
 /* LENGTH and one page more that begin @skip pages into a huge page. */
@@ -93,18 +92,13 @@ static char *alloc_small(uint32_t seed)
 	return mem;
 }
 
-static bool write_number(const char *path, const char *number)
-{
-	return !rsm_file_write(path, number);
-}
-
 FIXTURE_SETUP(huge)
 {
 	char *mem;
 
-	ASSERT_TRUE(write_number("/proc/sys/vm/compact_memory", "1"));
+	ASSERT_OK(rsm_file_write("/proc/sys/vm/compact_memory", "1"));
 	if (variant->flags)
-		ASSERT_TRUE(write_number(HUGE_PAGES, "20"));
+		ASSERT_OK(rsm_file_write(HUGE_PAGES, "20"));
 	ASSERT_OK(rsm_scene_open(&self->scene));
 	mem = alloc_huge(variant->flags, variant->skip);
 	ASSERT_NE(MAP_FAILED, mem);
@@ -120,7 +114,7 @@ FIXTURE_TEARDOWN(huge)
 {
 	EXPECT_TRUE(rsm_scene_close(&self->scene));
 	if (variant->flags)
-		EXPECT_TRUE(write_number(HUGE_PAGES, "0"));
+		EXPECT_OK(rsm_file_write(HUGE_PAGES, "0"));
 }
 
 typedef FIXTURE_DATA(huge) huge_self;
