@@ -75,14 +75,13 @@ static void uncharge(struct rsm_pages *pages)
 	rsm_limits_uncharge(pages->charged);
 }
 
-/* Judged on the page and not its VMA, which can change under the pin. */
-static bool page_allowed(struct page *page)
+/* Judged on the pages and not their VMA, which can change under the pin. */
+static bool folio_allowed(struct folio *folio)
 {
-	struct folio *folio = page_folio(page);
 	struct address_space *mapping;
 	bool allowed;
 
-	if (folio_test_anon(folio) || PageHuge(page))
+	if (folio_test_anon(folio) || folio_test_hugetlb(folio))
 		return true;
 	/* A truncated page has no mapping; RCU keeps one that goes now. */
 	rcu_read_lock();
@@ -110,15 +109,17 @@ static int grow_extents(struct rsm_pages *pages)
 	return 0;
 }
 
-static int add_page(struct rsm_pages *pages, struct page *page)
+/* Add @count pages of one folio, the first of which is @page. */
+static int add_run(struct rsm_pages *pages, struct page *page,
+		   unsigned long count)
 {
 	unsigned long pfn = page_to_pfn(page);
 	struct rsm_extent *last = pages->extents + pages->nr_extents - 1;
 	int ret;
 
 	if (pages->nr_extents && last->pfn + last->count == pfn) {
-		last->count++;
-		pages->count++;
+		last->count += count;
+		pages->count += count;
 		return 0;
 	}
 	if (pages->nr_extents == pages->max_extents) {
@@ -127,29 +128,47 @@ static int add_page(struct rsm_pages *pages, struct page *page)
 			return ret;
 	}
 	pages->extents[pages->nr_extents++] = (struct rsm_extent){
-		.first = pages->count++,
-		.count = 1,
+		.first = pages->count,
+		.count = count,
 		.pfn = pfn,
 	};
+	pages->count += count;
 	return 0;
+}
+
+/* How many of @count pages follow each other in @folio. */
+static unsigned long run_in_folio(struct folio *folio, struct page **batch,
+				  unsigned long count)
+{
+	unsigned long first, run = 1;
+
+	if (!folio_test_large(folio))
+		return run;
+	first = folio_page_idx(folio, *batch);
+	count = min(count, folio_nr_pages(folio) - first);
+	while (run < count && batch[run] == folio_page(folio, first + run))
+		run++;
+	return run;
 }
 
 /* Add pinned pages to the set; those that are not added are unpinned. */
 static int add_batch(struct rsm_pages *pages, struct page **batch,
 		     unsigned long count)
 {
-	unsigned long i;
+	unsigned long i, run;
 	int ret = 0;
 
-	for (i = 0; i < count && !ret; i++) {
-		if (!page_allowed(batch[i]))
+	for (i = 0; i < count; i += run) {
+		struct folio *folio = page_folio(batch[i]);
+
+		run = run_in_folio(folio, batch + i, count - i);
+		if (!folio_allowed(folio))
 			ret = RSM_ERR_BAD_ADDR;
 		else
-			ret = add_page(pages, batch[i]);
+			ret = add_run(pages, batch[i], run);
+		if (ret)
+			break;
 	}
-	if (!ret)
-		return 0;
-	i--;
 	unpin_user_pages(batch + i, count - i);
 	return ret;
 }
