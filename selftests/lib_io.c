@@ -161,6 +161,46 @@ TEST_F(path, get_arrives)
 	}
 }
 
+/* A copy of up to 64 bytes, with neighbours that are to stay as they are */
+static bool copy_is_exact(enum copy c, off_t offset, char *local, size_t count)
+{
+	static char was[128], want[128];
+	char *there = mem + offset - 32;
+	char *here = local - 32;
+	char *to = is_put(c) ? there : here;
+	char *from = is_put(c) ? here : there;
+	size_t size = count * copies[c].size;
+
+	fill(there, sizeof(was), count);
+	fill(here, sizeof(was), count + 100);
+	memcpy(was, to, sizeof(was));
+	memcpy(want, from, sizeof(want));
+	memcpy(want, was, 32);
+	memcpy(want + 32 + size, was + 32 + size, sizeof(was) - 32 - size);
+	return !copy(c, im, offset, local, count) &&
+	       !memcmp(to, want, sizeof(want));
+}
+
+/* Each way to begin and end within or beside longer units of a processor */
+TEST_F(path, any_number_of_elements_anywhere)
+{
+	size_t at, count, size;
+	enum copy c;
+
+	for (c = PUT8; c <= GET; c++) {
+		size = copies[c].size;
+		for (at = 0; at <= 16; at += size) {
+			for (count = 0; count * size <= 64; count++) {
+				EXPECT_TRUE(copy_is_exact(c, page - 32 + at,
+							  bytes + 64, count));
+				EXPECT_TRUE(copy_is_exact(c, page - 32 + at,
+							  bytes + 64 + at,
+							  count));
+			}
+		}
+	}
+}
+
 TEST_F(path, bytes_need_no_alignment)
 {
 	char *was = rsm_alloc(length);

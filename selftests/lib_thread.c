@@ -378,7 +378,7 @@ TEST_F(path, localmemory)
 
 static void *thread_puts_elements(void *arg)
 {
-	uint64_t words[ELEMENTS];
+	_Alignas(16) uint64_t words[ELEMENTS];
 	size_t size = (uintptr_t)arg;
 	int ret = 0;
 
@@ -425,7 +425,7 @@ static int get_elements(void *words, size_t size)
 
 TEST_F(imp, elements_are_whole)
 {
-	uint64_t words[ELEMENTS];
+	_Alignas(16) uint64_t words[ELEMENTS];
 	pthread_t thread;
 	void *ret;
 	size_t size;
