@@ -6,6 +6,8 @@
 #include <linux/cred.h>
 #include <linux/hashtable.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
 #include <linux/slab.h>
 
 #include "rsm_private.h"
@@ -29,17 +31,22 @@ MODULE_PARM_DESC(max_exported_memory,
  * struct rsm_user - a user with handles
  * @node: in the table of users
  * @uid: the user
- * @handles: number of handles; the user is forgotten with the last one
+ * @ref: held by each handle, and while one is counted
+ * @handles: number of handles
+ * @rcu: who looks up users sees this one for a grace period more
  */
 struct rsm_user {
 	struct hlist_node node;
 	kuid_t uid;
-	unsigned int handles;
+	refcount_t ref;
+	atomic_t handles;
+	struct rcu_head rcu;
 };
 
+/* For changes: a user's first handle and the last one */
 static DEFINE_SPINLOCK(users_lock);
 static DEFINE_HASHTABLE(users, 6);
-static unsigned int node_handles;
+static atomic_t node_handles;
 
 static atomic_long_t exported_pages;
 
@@ -47,43 +54,91 @@ static struct rsm_user *lookup_user(kuid_t uid)
 {
 	struct rsm_user *user;
 
-	lockdep_assert_held(&users_lock);
-	hash_for_each_possible(users, user, node, __kuid_val(uid))
-		if (uid_eq(user->uid, uid))
+	hash_for_each_possible_rcu(users, user, node, __kuid_val(uid),
+				   lockdep_is_held(&users_lock))
+		if (uid_eq(user->uid, uid) &&
+		    refcount_inc_not_zero(&user->ref))
 			return user;
 	return NULL;
 }
 
-static bool over_limit(const struct rsm_user *user, bool exempt)
-{
-	unsigned int max = READ_ONCE(max_segments);
-	unsigned int max_user = READ_ONCE(max_user_segments) ?: max / 4;
-
-	lockdep_assert_held(&users_lock);
-	if (exempt)
-		return node_handles >= max;
-	/* A rest is kept for the exempt: many users can be one person. */
-	return node_handles >= max - max / 16 || user->handles >= max_user;
-}
-
-/* Count a handle for @new's user, who is entered with @new if not known. */
-static struct rsm_user *count_handle(struct rsm_user *new, bool exempt)
+/* Enter @new, unless the user is known by now: then @new is freed. */
+static struct rsm_user *add_user(struct rsm_user *new)
 {
 	struct rsm_user *user;
 
 	spin_lock(&users_lock);
-	user = lookup_user(new->uid) ?: new;
-	if (over_limit(user, exempt)) {
-		user = NULL;
-		goto out_unlock;
-	}
-	if (user == new)
-		hash_add(users, &new->node, __kuid_val(new->uid));
-	user->handles++;
-	node_handles++;
-out_unlock:
+	user = lookup_user(new->uid);
+	if (!user)
+		hash_add_rcu(users, &new->node, __kuid_val(new->uid));
 	spin_unlock(&users_lock);
+	if (!user)
+		return new;
+	kfree(new);
 	return user;
+}
+
+static struct rsm_user *hold_user(kuid_t uid)
+{
+	struct rsm_user *user;
+
+	rcu_read_lock();
+	user = lookup_user(uid);
+	rcu_read_unlock();
+	if (user)
+		return user;
+	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
+	if (!user)
+		return NULL;
+	user->uid = uid;
+	refcount_set(&user->ref, 1);
+	return add_user(user);
+}
+
+/* refcount_dec_and_lock() does the same, and sparse cannot follow it. */
+static void release_user(struct rsm_user *user)
+{
+	bool last;
+
+	if (refcount_dec_not_one(&user->ref))
+		return;
+	spin_lock(&users_lock);
+	last = refcount_dec_and_test(&user->ref);
+	if (last)
+		hash_del_rcu(&user->node);
+	spin_unlock(&users_lock);
+	if (last)
+		kfree_rcu(user, rcu);
+}
+
+/* Count one more, unless there are @max already. */
+static bool count_below(atomic_t *count, unsigned int max)
+{
+	int old = atomic_read(count);
+
+	do {
+		if ((unsigned int)old >= max)
+			return false;
+	} while (!atomic_try_cmpxchg(count, &old, old + 1));
+	return true;
+}
+
+static bool count_handle(struct rsm_user *user, bool exempt)
+{
+	unsigned int max = READ_ONCE(max_segments);
+	unsigned int max_user = READ_ONCE(max_user_segments) ?: max / 4;
+
+	/* A rest is kept for the exempt: many users can be one person. */
+	if (exempt)
+		max_user = UINT_MAX;
+	else
+		max -= max / 16;
+	if (!count_below(&user->handles, max_user))
+		return false;
+	if (count_below(&node_handles, max))
+		return true;
+	atomic_dec(&user->handles);
+	return false;
 }
 
 /**
@@ -94,33 +149,24 @@ out_unlock:
  */
 int rsm_limits_get_handle(struct rsm_user **out)
 {
-	struct rsm_user *new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
-	struct rsm_user *user;
+	struct rsm_user *user = hold_user(current_uid());
 
-	if (!new)
+	if (!user)
 		return -ENOMEM;
-	new->uid = current_uid();
-	user = count_handle(new, false);
-	if (!user && capable(CAP_SYS_RESOURCE))
-		user = count_handle(new, true);
-	if (user != new)
-		kfree(new);
+	if (!count_handle(user, false) &&
+	    !(capable(CAP_SYS_RESOURCE) && count_handle(user, true))) {
+		release_user(user);
+		return RSM_ERR_INSUFFICIENT_RESOURCES;
+	}
 	*out = user;
-	return user ? 0 : RSM_ERR_INSUFFICIENT_RESOURCES;
+	return 0;
 }
 
 void rsm_limits_put_handle(struct rsm_user *user)
 {
-	bool last;
-
-	spin_lock(&users_lock);
-	node_handles--;
-	last = !--user->handles;
-	if (last)
-		hash_del(&user->node);
-	spin_unlock(&users_lock);
-	if (last)
-		kfree(user);
+	atomic_dec(&node_handles);
+	atomic_dec(&user->handles);
+	release_user(user);
 }
 
 /* Count exported pages of the node; false when there would be too many. */
