@@ -58,8 +58,8 @@ static bool json_row(FILE *to, const struct bench_options *options,
 	fprintf(to, "%s\n  {\"name\": \"%s\", \"size\": %zu, \"importers\": %u, ",
 		first ? "" : ",", result->def->name, param->size,
 		param->importers);
-	fprintf(to, "\"threads\": %u, \"peer\": \"%s\", ", param->threads,
-		peer->name);
+	fprintf(to, "\"threads\": %u, \"segments\": %u, \"peer\": \"%s\", ",
+		param->threads, param->segments, peer->name);
 	json_stats(to, "ours", &row.ours);
 	json_stats(to, "theirs", &row.theirs);
 	json_stats(to, "ratio", &row.ratio);

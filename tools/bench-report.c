@@ -124,6 +124,9 @@ void bench_param_text(const struct bench_param *param, char *text, size_t len)
 	} else if (param->threads) {
 		many = param->threads;
 		of = "thread";
+	} else if (param->segments) {
+		many = param->segments;
+		of = "segment";
 	}
 	if (of)
 		snprintf(text, len, "%zu %s, %u %s%s", size, units[unit], many,

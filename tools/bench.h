@@ -38,11 +38,13 @@ typedef double (*bench_side)(struct bench *bench);
  * @size: bytes, or 0 for what the user has asked for
  * @importers: how many, where that matters
  * @threads: how many, where that matters
+ * @segments: how many others, where that matters
  */
 struct bench_param {
 	size_t size;
 	unsigned int importers;
 	unsigned int threads;
+	unsigned int segments;
 };
 
 /**
@@ -163,6 +165,7 @@ extern const struct bench_def copy_benches[];
 extern const struct bench_def threads_benches[];
 extern const struct bench_def rebind_benches[];
 extern const struct bench_def signal_benches[];
+extern const struct bench_def scale_benches[];
 
 /* bench-run.c */
 bool bench_run(const struct bench_options *options,

@@ -22,7 +22,8 @@
 
 static const struct bench_def *const tables[] = {
 	export_benches,	 connect_benches, map_benches,	copy_benches,
-	threads_benches, rebind_benches,  signal_benches, NULL
+	threads_benches, rebind_benches,  signal_benches, scale_benches,
+	NULL
 };
 
 /* The benchmark with this number, or NULL at the end */
