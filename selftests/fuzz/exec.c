@@ -284,7 +284,7 @@ static void log_end(struct call *call, int ret)
 }
 
 /* Let the @nth allocation or other thing that can fail do so; 0: none. */
-static void fail_nth(unsigned int nth)
+void fail_nth(unsigned int nth)
 {
 	char text[16];
 	int fd, length;

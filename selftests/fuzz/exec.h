@@ -41,6 +41,7 @@ void futex_wait(uint32_t *word, uint32_t value, long us);
 
 /* Run @run, which touches memory: false if that faulted. */
 bool touch(void (*run)(void *arg), void *arg);
+void fail_nth(unsigned int nth);
 
 /* region.c */
 void *region_addr(unsigned int region, unsigned int page);

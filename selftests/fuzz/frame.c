@@ -64,6 +64,7 @@ static alignas(4096) char buf[64 << 10];
 static int me;
 static __thread int turn;
 static __thread sigjmp_buf *on_fault;
+static __thread unsigned int armed;
 
 static int tell_call(int ret, const char *call)
 {
@@ -189,19 +190,47 @@ static unsigned long zeros(unsigned int size, unsigned int last)
 	return (unsigned long)room;
 }
 
-/* An ioctl whose structure lies where the program wants it. */
+static int write_file(const char *path, const char *text)
+{
+	int file = open(path, O_WRONLY);
+	int ret = write(file, text, strlen(text));
+
+	close(file);
+	return ret;
+}
+
+static void fail_nth(unsigned int nth)
+{
+	int err = errno;
+	char text[16];
+
+	armed = nth;
+	sprintf(text, "%u", nth);
+	write_file("/proc/thread-self/fail-nth", text);
+	errno = err;
+}
+
+/*
+ * An ioctl whose structure lies where the program wants it. Nothing fails while
+ * we touch it ourselves: if the kernel cannot bring in the stack for our handler
+ * of faults, it ends us.
+ */
 static int ioctl_at(int file, unsigned long nr, unsigned long at, void *cmd,
 		    size_t size)
 {
+	volatile unsigned int nth = armed;
 	sigjmp_buf env;
 	int ret;
 
+	fail_nth(0);
 	if (!sigsetjmp(env, 0)) {
 		on_fault = &env;
 		memcpy((void *)at, cmd, size);
 	}
 	on_fault = NULL;
+	fail_nth(nth);
 	ret = ioctl(file, nr, at);
+	fail_nth(0);
 	if (!sigsetjmp(env, 0)) {
 		on_fault = &env;
 		memcpy(cmd, (void *)at, size);
@@ -236,23 +265,6 @@ static int receive_fd(int to, unsigned long *size)
 	if (CMSG_FIRSTHDR(&msg))
 		memcpy(&file, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(file));
 	return file;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY);
-	int ret = write(file, text, strlen(text));
-
-	close(file);
-	return ret;
-}
-
-static void fail_nth(unsigned int nth)
-{
-	char text[16];
-
-	sprintf(text, "%u", nth);
-	write_file("/proc/thread-self/fail-nth", text);
 }
 
 static int slow_down(unsigned int ms)

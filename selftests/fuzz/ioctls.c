@@ -94,16 +94,27 @@ static size_t told_size(const struct command *cmd)
 	return size < PAGE ? size : PAGE;
 }
 
+/*
+ * Nothing fails while we touch it ourselves: if the kernel cannot bring in the
+ * stack for our handler of faults, it ends us.
+ */
 static int ioctl_at(struct call *call, struct command *cmd, void *at)
 {
+	uint64_t nth = arg(call, ROLE_FAIL);
 	struct transfer in = { at, cmd->u.bytes, told_size(cmd) };
 	struct transfer out = { cmd->u.bytes, at, told_size(cmd) };
 	int ret;
 
 	note_addr(call->log, at, in.size);
+	if (nth)
+		fail_nth(0);
 	/* What cannot be touched, the driver cannot touch either. */
 	touch(copy, &in);
+	if (nth)
+		fail_nth(nth);
 	ret = ioctl(slot_fd(call), cmd->nr, at) ? -errno : 0;
+	if (nth)
+		fail_nth(0);
 	touch(copy, &out);
 	return ret;
 }
