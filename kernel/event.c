@@ -65,11 +65,12 @@ int rsm_signal_post(struct rsm_ucmd *ucmd)
 }
 
 /* Take a signal; -EAGAIN: there is none yet. */
-static int take(struct rsm_handle *handle)
+static int take(struct rsm_handle *handle, const struct rsm_sleeper *me)
 {
 	int ret = -EAGAIN;
 
-	if (!READ_ONCE(handle->signals) && !READ_ONCE(handle->hung_up))
+	if (!READ_ONCE(handle->signals) && !READ_ONCE(handle->hung_up) &&
+	    !READ_ONCE(me->closed))
 		return ret;
 	spin_lock(&handle->seg->lock);
 	if (handle->signals) {
@@ -78,37 +79,45 @@ static int take(struct rsm_handle *handle)
 		ret = 0;
 	} else if (handle->hung_up) {
 		ret = RSM_ERR_CONN_ABORTED;
+	} else if (me->closed) {
+		ret = -EBADF;
 	}
 	spin_unlock(&handle->seg->lock);
 	return ret;
 }
 
-/* The same; -EBADF: nor will the caller come by one, who closed the handle. */
-static int take_if_open(struct rsm_ucmd *ucmd, u32 *flushes)
+static int wait_and_take(struct rsm_ucmd *ucmd, struct rsm_sleeper *me)
 {
-	u32 now = READ_ONCE(ucmd->handle->flushes);
-	int ret = take(ucmd->handle);
+	struct rsm_signal_wait *cmd = ucmd->cmd;
+	struct rsm_handle *handle = ucmd->handle;
+	int ret, taken;
 
-	if (ret != -EAGAIN || now == *flushes)
-		return ret;
-	*flushes = now;
-	return rsm_handle_is_open(ucmd) ? ret : -EBADF;
+	if (!rsm_handle_is_open(ucmd))
+		return -EBADF;
+	ret = rsm_wait(handle->wait, (taken = take(handle, me)) != -EAGAIN,
+		       &cmd->timeout_ns);
+	return ret ?: taken;
 }
 
 int rsm_signal_wait(struct rsm_ucmd *ucmd)
 {
-	struct rsm_signal_wait *cmd = ucmd->cmd;
+	const struct rsm_signal_wait *cmd = ucmd->cmd;
+	struct rsm_sleeper me = { .owner = current->files };
 	struct rsm_handle *handle = ucmd->handle;
-	int taken = take(handle);
-	u32 flushes = 0;
-	int ret;
+	int ret = take(handle, &me);
 
-	if (taken != -EAGAIN)
-		return taken;
+	if (ret != -EAGAIN)
+		return ret;
 	if (!cmd->timeout_ns)
 		return RSM_ERR_TIMEOUT;
-	ret = rsm_wait(handle->wait,
-		       (taken = take_if_open(ucmd, &flushes)) != -EAGAIN,
-		       &cmd->timeout_ns);
-	return ret ?: taken;
+	spin_lock(&handle->seg->lock);
+	list_add(&me.link, &handle->sleepers);
+	spin_unlock(&handle->seg->lock);
+
+	ret = wait_and_take(ucmd, &me);
+
+	spin_lock(&handle->seg->lock);
+	list_del(&me.link);
+	spin_unlock(&handle->seg->lock);
+	return ret;
 }

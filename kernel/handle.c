@@ -5,8 +5,8 @@
  * A process that closes a descriptor while one of its threads waits on it
  * expects the wait to end. ->flush() tells of each close; by then the
  * descriptor is no longer in the table of the process. So whoever is about to
- * wait enters himself where a flush finds him, and looks if there has been one
- * and the file is gone from the table.
+ * wait enters himself where a flush finds him, and then looks if there has
+ * been one and the file is gone from the table.
  */
 #include <linux/fdtable.h>
 #include <linux/ktime.h>
@@ -31,6 +31,7 @@ int rsm_handle_init(struct rsm_handle *handle, struct rsm_segment *seg)
 	init_waitqueue_head(&handle->wait);
 	INIT_LIST_HEAD(&handle->mutexes);
 	INIT_LIST_HEAD(&handle->lock_waiters);
+	INIT_LIST_HEAD(&handle->sleepers);
 	ret = rsm_limits_get_handle(&handle->user);
 	if (ret)
 		return ret;
@@ -88,11 +89,22 @@ __poll_t rsm_handle_poll(struct rsm_handle *handle, struct file *file,
 /* A process that shares the descriptor table @owner has closed the handle. */
 void rsm_handle_flush(struct rsm_handle *handle, fl_owner_t owner)
 {
+	struct rsm_sleeper *sleeper;
+	bool any = false;
+
 	spin_lock(&handle->seg->lock);
-	WRITE_ONCE(handle->flushes, handle->flushes + 1);
+	WRITE_ONCE(handle->flushed, true);
+	list_for_each_entry(sleeper, &handle->sleepers, link) {
+		if (sleeper->owner == owner) {
+			WRITE_ONCE(sleeper->closed, true);
+			any = true;
+		}
+	}
 	spin_unlock(&handle->seg->lock);
 	/* With an event that no poller asks for. */
-	wake_up_poll(&handle->wait, EPOLLNVAL);
+	if (any)
+		__wake_up(&handle->wait, TASK_NORMAL, 0,
+			  poll_to_key(EPOLLNVAL));
 	rsm_lock_drop(handle, owner);
 }
 
@@ -111,7 +123,7 @@ static int is_file(const void *file, struct file *other, unsigned int fd)
  */
 bool rsm_handle_is_open(const struct rsm_ucmd *ucmd)
 {
-	return !READ_ONCE(ucmd->handle->flushes) ||
+	return !READ_ONCE(ucmd->handle->flushed) ||
 	       iterate_fd(current->files, 0, is_file, ucmd->file);
 }
 

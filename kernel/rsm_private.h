@@ -165,7 +165,8 @@ struct page *rsm_pages_page(const struct rsm_pages *pages, unsigned long index);
  *         under the segment's map_sem, too
  * @hung_up: what @wait is told: @ended, and nothing reaches the segment
  * @signals: signals pending
- * @flushes: times that a process has closed a descriptor of the file
+ * @flushed: a process has closed a descriptor of the file
+ * @sleepers: who waits for a signal
  * @mutexes: locks that are held
  * @nr_mutexes: locks that are held or waited for
  * @lock_waiters: who waits for a lock
@@ -179,10 +180,23 @@ struct rsm_handle {
 	bool ended;
 	bool hung_up;
 	u32 signals;
-	u32 flushes;
+	bool flushed;
+	struct list_head sleepers;
 	struct list_head mutexes;
 	unsigned int nr_mutexes;
 	struct list_head lock_waiters;
+};
+
+/**
+ * struct rsm_sleeper - who waits for a signal
+ * @link: on the list of the handle
+ * @owner: table of descriptors of the task
+ * @closed: it no longer has the handle
+ */
+struct rsm_sleeper {
+	struct list_head link;
+	fl_owner_t owner;
+	bool closed;
 };
 
 int rsm_handle_init(struct rsm_handle *handle, struct rsm_segment *seg);
