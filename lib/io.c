@@ -27,7 +27,7 @@ typedef void *copy_elements(void *to, const void *from, size_t count);
  * struct element - what a transfer copies
  * @size: bytes of an element
  * @copy: as memcpy(), but for @count of them
- * @copy_few: the same, without ado
+ * @copy_few: the same, and little code to be inlined; NULL for bytes
  */
 struct element {
 	size_t size;
@@ -37,9 +37,8 @@ struct element {
 
 #if defined(__x86_64__)
 /*
- * The longest access that divides no element: processors with AVX take 16
- * aligned bytes at once, others at least the aligned halves. Longer ones may
- * be divided anywhere.
+ * Processors with AVX promise to access 16 aligned bytes at once, so that no
+ * element is divided and all are in order. Of longer vectors none promises it.
  */
 typedef long long vector __attribute__((vector_size(16), may_alias));
 
@@ -50,7 +49,9 @@ static size_t before_vectors(const void *to, const void *from, size_t count,
 	size_t before = -(uintptr_t)to % sizeof(vector) / size;
 	bool together = !(((uintptr_t)to ^ (uintptr_t)from) % sizeof(vector));
 
-	return together && before < count ? before : count;
+	if (!together || before >= count || !__builtin_cpu_supports("avx"))
+		return count;
+	return before;
 }
 
 /* Copy aligned bytes, all that are whole vectors; returns how many. */
@@ -69,11 +70,17 @@ static size_t copy_vectors(void *to, const void *from, size_t length)
 static size_t before_vectors(const void *to, const void *from, size_t count,
 			     size_t size)
 {
+	(void)to;
+	(void)from;
+	(void)size;
 	return count;
 }
 
 static size_t copy_vectors(void *to, const void *from, size_t length)
 {
+	(void)to;
+	(void)from;
+	(void)length;
 	return 0;
 }
 #endif

@@ -47,10 +47,9 @@ static double gather(struct bench *bench)
 	unsigned int i, segments = bench->param.segments / bench->effort;
 	unsigned int importers = bench->param.importers / bench->effort;
 
-	if (segments && !crowd_memory) {
-		allow_descriptors();
+	allow_descriptors();
+	if (segments && !crowd_memory)
 		crowd_memory = bench_memory(segments * 4 * KIB, BENCH_SMALL);
-	}
 	for (i = 0; i < segments; i++)
 		add_segment(i);
 	for (i = 0; i < importers; i++) {
@@ -110,7 +109,7 @@ static int connect_once(struct bench *bench)
 static int post_once(struct bench *bench)
 {
 	(void)bench;
-	return rsm_intr_signal_post(imp, RSM_SIGPOST_NO_ACCUMULATE);
+	return rsm_intr_signal_post(imp, 0);
 }
 
 static double connects(struct bench *bench)

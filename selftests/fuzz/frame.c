@@ -222,15 +222,18 @@ static int ioctl_at(int file, unsigned long nr, unsigned long at, void *cmd,
 	sigjmp_buf env;
 	int ret;
 
-	fail_nth(0);
+	if (nth)
+		fail_nth(0);
 	if (!sigsetjmp(env, 0)) {
 		on_fault = &env;
 		memcpy((void *)at, cmd, size);
 	}
 	on_fault = NULL;
-	fail_nth(nth);
+	if (nth)
+		fail_nth(nth);
 	ret = ioctl(file, nr, at);
-	fail_nth(0);
+	if (nth)
+		fail_nth(0);
 	if (!sigsetjmp(env, 0)) {
 		on_fault = &env;
 		memcpy(cmd, (void *)at, size);
