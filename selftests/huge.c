@@ -349,6 +349,29 @@ static void *keep_forking(void *arg)
 	return NULL;
 }
 
+/* Each makes three VMAs of one, and one of three. */
+static void *keep_splitting(void *arg)
+{
+	struct beside *beside = arg;
+	unsigned long i;
+	char *at;
+
+	for (i = 0; !beside->stop; i++) {
+		at = (char *)beside->map + (i % WINDOWS) * WINDOW + 7 * PAGE;
+		beside->bad |= mprotect(at, WINDOW / 2, PROT_READ) != 0;
+		beside->bad |= mprotect(at, WINDOW / 2, PROT_RW) != 0;
+	}
+	return NULL;
+}
+
+typedef void *look(void *arg);
+
+static look *const lookers[] = { keep_looking, keep_looking, NULL };
+static look *const forkers[] = { keep_forking, keep_forking, NULL };
+static look *const splitters[] = {
+	keep_looking, keep_splitting, keep_forking, NULL
+};
+
 /* One after the other, and each with a later stamp. */
 static int rebind_often(huge_self *self, struct beside *beside, char **mems)
 {
@@ -363,21 +386,23 @@ static int rebind_often(huge_self *self, struct beside *beside, char **mems)
 	return ret;
 }
 
+/* @looks: what threads do, up to NULL */
 static bool look_beside_rebinds(huge_self *self, char **mems,
-				void *(*look)(void *arg))
+				look *const *looks)
 {
 	struct beside beside = { .map = self->map,
 				 .seed = rsm_alloc_shared(PAGE) };
-	pthread_t threads[2];
-	int i, ret;
+	pthread_t threads[3];
+	int i, ret, count;
 
-	for (i = 0; i < 2; i++)
-		if (pthread_create(&threads[i], NULL, look, &beside))
-			return false;
 	*beside.seed = 1;
+	for (count = 0; looks[count]; count++)
+		if (pthread_create(&threads[count], NULL, looks[count],
+				   &beside))
+			return false;
 	ret = rebind_often(self, &beside, mems);
 	beside.stop = true;
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < count; i++)
 		pthread_join(threads[i], NULL);
 	return !ret && !beside.bad;
 }
@@ -388,7 +413,7 @@ TEST_F(huge, threat_06_faults_beside_rebinds)
 
 	ASSERT_NE(MAP_FAILED, mems[0]);
 	ASSERT_NE(MAP_FAILED, mems[1]);
-	EXPECT_TRUE(look_beside_rebinds(self, mems, keep_looking));
+	EXPECT_TRUE(look_beside_rebinds(self, mems, lookers));
 }
 
 /* A fork copies no huge entry that a rebind has just taken away. */
@@ -399,7 +424,18 @@ TEST_F_TIMEOUT(huge, threat_06_forks_beside_rebinds, 120)
 
 	ASSERT_NE(MAP_FAILED, mems[0]);
 	ASSERT_NE(MAP_FAILED, mems[1]);
-	EXPECT_TRUE(look_beside_rebinds(self, mems, keep_forking));
+	EXPECT_TRUE(look_beside_rebinds(self, mems, forkers));
+}
+
+/* A split keeps faults out late, which may make entries until then. */
+TEST_F_TIMEOUT(huge, threat_06_splits_beside_rebinds, 120)
+{
+	char *mems[2] = { alloc_huge(0, variant->skip),
+			  alloc_huge(0, variant->skip) };
+
+	ASSERT_NE(MAP_FAILED, mems[0]);
+	ASSERT_NE(MAP_FAILED, mems[1]);
+	EXPECT_TRUE(look_beside_rebinds(self, mems, splitters));
 }
 
 TEST_HARNESS_MAIN
