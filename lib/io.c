@@ -35,11 +35,12 @@ struct element {
 	copy_elements *copy_few;
 };
 
-#if defined(__x86_64__)
 /*
  * Processors with AVX promise to access 16 aligned bytes at once, so that no
  * element is divided and all are in order. Of longer vectors none promises it.
+ * ThreadSanitizer would not know of that.
  */
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
 typedef long long vector __attribute__((vector_size(16), may_alias));
 
 /* How many of @count elements come before vectors can be used: maybe all. */
