@@ -39,14 +39,14 @@ struct rsm_user {
 	struct hlist_node node;
 	kuid_t uid;
 	refcount_t ref;
-	atomic_t handles;
+	atomic_long_t handles;
 	struct rcu_head rcu;
 };
 
 /* For changes: a user's first handle and the last one */
 static DEFINE_SPINLOCK(users_lock);
 static DEFINE_HASHTABLE(users, 6);
-static atomic_t node_handles;
+static atomic_long_t node_handles;
 
 static atomic_long_t exported_pages;
 
@@ -111,15 +111,16 @@ static void release_user(struct rsm_user *user)
 		kfree_rcu(user, rcu);
 }
 
-/* Count one more, unless there are @max already. */
-static bool count_below(atomic_t *count, unsigned int max)
+/* Add @more to @count, unless there would be more than @max. */
+static bool add_up_to(atomic_long_t *count, unsigned long more,
+		      unsigned long max)
 {
-	int old = atomic_read(count);
+	long old = atomic_long_read(count);
 
 	do {
-		if ((unsigned int)old >= max)
+		if (old + more > max)
 			return false;
-	} while (!atomic_try_cmpxchg(count, &old, old + 1));
+	} while (!atomic_long_try_cmpxchg(count, &old, old + more));
 	return true;
 }
 
@@ -133,11 +134,11 @@ static bool count_handle(struct rsm_user *user, bool exempt)
 		max_user = UINT_MAX;
 	else
 		max -= max / 16;
-	if (!count_below(&user->handles, max_user))
+	if (!add_up_to(&user->handles, 1, max_user))
 		return false;
-	if (count_below(&node_handles, max))
+	if (add_up_to(&node_handles, 1, max))
 		return true;
-	atomic_dec(&user->handles);
+	atomic_long_dec(&user->handles);
 	return false;
 }
 
@@ -164,8 +165,8 @@ int rsm_limits_get_handle(struct rsm_user **out)
 
 void rsm_limits_put_handle(struct rsm_user *user)
 {
-	atomic_dec(&node_handles);
-	atomic_dec(&user->handles);
+	atomic_long_dec(&node_handles);
+	atomic_long_dec(&user->handles);
 	release_user(user);
 }
 
@@ -174,13 +175,8 @@ bool rsm_limits_charge(unsigned long pages)
 {
 	unsigned long percent = READ_ONCE(max_exported_memory);
 	unsigned long limit = mult_frac(totalram_pages(), percent, 100UL);
-	long old = atomic_long_read(&exported_pages);
 
-	do {
-		if (percent && old + pages > limit)
-			return false;
-	} while (!atomic_long_try_cmpxchg(&exported_pages, &old, old + pages));
-	return true;
+	return add_up_to(&exported_pages, pages, percent ? limit : ULONG_MAX);
 }
 
 void rsm_limits_uncharge(unsigned long pages)
