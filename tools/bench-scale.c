@@ -11,8 +11,8 @@
 #define IMPORTERS 1000
 #define MOST_OPS 200
 
-/* One has the segment, the other has what else there is. */
-enum partner { EXPORTER, CROWD };
+/* The partner with what else there is; partner 0 has the segment. */
+#define CROWD 1
 
 /* The crowd is of one kind or the other. */
 static rsm_memseg_export_handle_t others[SEGMENTS];
@@ -83,20 +83,10 @@ static double among_others(struct bench *bench, bench_side side)
 	return result;
 }
 
-static size_t exporter_size;
-
-static double export_one(struct bench *bench)
-{
-	bench_export_memory(bench, bench_memory(exporter_size, BENCH_SMALL),
-			    exporter_size);
-	return 0;
-}
-
 static void setup(struct bench *bench)
 {
-	exporter_size = bench->param.size;
-	bench_fork(bench, 2);
-	bench_call(bench, EXPORTER, export_one);
+	bench_fork_exporter(bench, bench->param.size, BENCH_SMALL);
+	bench_fork(bench, 1);
 	imp = bench_import(bench, RSM_PERM_RDWR);
 }
 
