@@ -306,14 +306,13 @@ int rsm_memseg_import_unmap(rsm_memseg_import_handle_t im_memseg);
 
 /*
  * Copy from a segment: @rep_cnt elements of the stated size, each of them whole
- * and in order, or @length bytes. @offset, in bytes, is one within the segment and a
- * multiple of the element's size, as is @datap.
+ * and in order, or @length bytes. @offset, in bytes, is one within the segment
+ * and a multiple of the element's size, as is @datap.
  *
  * A connection that is not mapped is mapped as a whole. Where that cannot be,
- * as with one that may only write, the kernel copies, and may divide
- * elements. In implicit mode, the default,
- * rsm_memseg_import_init_barrier() comes first, and the result tells if all
- * data was transferred.
+ * as with one that may only write, the kernel copies, and may divide elements.
+ * In implicit mode, the default, rsm_memseg_import_init_barrier() comes first,
+ * and the result tells if all data was transferred.
  *
  * RSMERR_BAD_SEG_HNDL
  * RSMERR_BAD_ADDR: the data pointer is NULL.

@@ -103,12 +103,11 @@ static size_t copy_vectors(void *to, const void *from, size_t length)
 									       \
 	static void *_name##_copy(void *to, const void *from, size_t count)    \
 	{                                                                      \
-		size_t before = before_vectors(to, from, count, sizeof(_type));\
+		size_t done = before_vectors(to, from, count, sizeof(_type));  \
 		const _type *source = from;                                    \
 		_type *target = to;                                            \
-		size_t done = before;                                          \
 									       \
-		_name##_copy_few(target, source, before);                      \
+		_name##_copy_few(target, source, done);                        \
 		done += copy_vectors(&target[done], &source[done],             \
 				     (count - done) * sizeof(_type)) /         \
 			sizeof(_type);                                         \
