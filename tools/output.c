@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output.h"
+
+static const char units[] = "KMGTPE";
+
+void out_error(const char *word, const char *format, ...)
+{
+	va_list args;
+
+	/* In order with what is on stdout, where both are the same. */
+	fflush(stdout);
+	fprintf(stderr, "rsmctl %s: ", word);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+const char *out_size(char text[OUT_SIZE_MAX], uint64_t bytes)
+{
+	const char *unit = units;
+	double value = bytes / 1024.0;
+
+	if (bytes < 1024) {
+		snprintf(text, OUT_SIZE_MAX, "%ju B", (uintmax_t)bytes);
+		return text;
+	}
+	for (; value >= 1024 && unit[1]; unit++)
+		value /= 1024;
+	snprintf(text, OUT_SIZE_MAX, "%.*f %ciB",
+		 value == (uint64_t)value ? 0 : 1, value, *unit);
+	return text;
+}
+
+static bool parse_number(const char *text, int base, uint64_t *value,
+			 char **end)
+{
+	errno = 0;
+	*value = strtoull(text, end, base);
+	return isdigit((unsigned char)*text) && !errno;
+}
+
+bool out_parse_size(const char *text, uint64_t *bytes)
+{
+	const char *unit;
+	unsigned int shift = 0;
+	char *end;
+
+	if (!parse_number(text, 10, bytes, &end))
+		return false;
+	if (*end) {
+		unit = strchr(units, toupper((unsigned char)*end));
+		if (!unit)
+			return false;
+		shift = 10 * (unit - units + 1);
+		end++;
+		if (!strcmp(end, "iB") || !strcmp(end, "B"))
+			end += strlen(end);
+	}
+	if (*end || *bytes > UINT64_MAX >> shift)
+		return false;
+	*bytes <<= shift;
+	return true;
+}
+
+bool out_parse_id(const char *text, uint32_t *id)
+{
+	uint64_t value;
+	char *end;
+
+	if (!parse_number(text, 0, &value, &end) || *end || value > UINT32_MAX)
+		return false;
+	*id = value;
+	return true;
+}
