@@ -12,8 +12,6 @@
 
 #include "rsm_private.h"
 
-#define RSM_ACCESS_BITS 0666
-
 static int check_entries(const struct rsm_controller *ctl,
 			 const struct rsm_acl *acl)
 {

@@ -19,6 +19,7 @@ void rsm_signal_add(struct rsm_handle *handle, bool accumulate)
 	if (handle->signals == U32_MAX || (handle->signals && !accumulate))
 		return;
 	WRITE_ONCE(handle->signals, handle->signals + 1);
+	handle->posted++;
 	rsm_status_set_signals(handle->status, handle->signals);
 	wake_up_poll(&handle->wait, EPOLLIN | EPOLLRDNORM);
 }

@@ -274,5 +274,6 @@ const struct file_operations rsm_export_fops = {
 	.poll = export_poll,
 	.flush = export_flush,
 	.release = export_release,
+	.show_fdinfo = rsm_export_show_fdinfo,
 	.llseek = noop_llseek,
 };

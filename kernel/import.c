@@ -6,6 +6,9 @@
  * must not fail. An aborted import keeps its trash page, to which its loads
  * and stores go, and is good for closing and unmapping only.
  */
+#include <linux/ipc_namespace.h>
+#include <linux/nsproxy.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "rsm_private.h"
@@ -100,6 +103,7 @@ void rsm_import_post_all(struct rsm_segment *seg, bool accumulate)
 static void abort_import(struct rsm_segment *seg, struct rsm_import *imp)
 {
 	rsm_handle_end(&imp->handle);
+	seg->nr_imports--;
 }
 
 /**
@@ -144,6 +148,7 @@ static int admit(struct rsm_segment *seg, const struct rsm_admission *admission,
 		imp->handle.rights = admission->perm;
 		rsm_status_set_rebinds(imp->handle.status, seg->rebinds);
 		list_add(&imp->link, &seg->imports);
+		seg->nr_imports++;
 	}
 	spin_unlock(&seg->lock);
 	return ret;
@@ -211,6 +216,8 @@ int rsm_import_open(struct rsm_ucmd *ucmd, struct rsm_controller *ctl,
 		rsm_segment_put(seg);
 		return ret;
 	}
+	imp->id = admission->id;
+	imp->ipc_ns = admission->ipc_ns;
 	ret = rsm_ucmd_new_file(ucmd, "[rsm-import]", &import_fops, imp);
 	if (ret) {
 		import_free(imp);
@@ -236,6 +243,8 @@ static int find(const struct rsm_controller *ctl,
 		return ret;
 	if (cmd->perm & ~RSM_RIGHTS)
 		return RSM_ERR_BAD_PERMS;
+	admission->id = cmd->segid;
+	admission->ipc_ns = current->nsproxy->ipc_ns->ns.inum;
 	admission->perm = cmd->perm;
 	*seg = rsm_registry_find(cmd->segid, &admission->serial);
 	if (!*seg)
@@ -299,10 +308,14 @@ static int import_flush(struct file *file, fl_owner_t owner)
 static int import_release(struct inode *inode, struct file *file)
 {
 	struct rsm_import *imp = file->private_data;
+	struct rsm_segment *seg = imp->handle.seg;
 
-	spin_lock(&imp->handle.seg->lock);
+	spin_lock(&seg->lock);
+	/* An import that was not admitted is on no list. */
+	if (!list_empty(&imp->link) && !imp->handle.ended)
+		seg->nr_imports--;
 	list_del_init(&imp->link);
-	spin_unlock(&imp->handle.seg->lock);
+	spin_unlock(&seg->lock);
 	rsm_lock_drop(&imp->handle, NULL);
 	import_free(imp);
 	return 0;
@@ -319,5 +332,6 @@ static const struct file_operations import_fops = {
 	.poll = import_poll,
 	.flush = import_flush,
 	.release = import_release,
+	.show_fdinfo = rsm_import_show_fdinfo,
 	.llseek = noop_llseek,
 };

@@ -227,6 +227,24 @@ static unsigned int find_phase(const struct rsm_pages *pages)
 	return (longest->pfn - longest->first) % PTRS_PER_PMD;
 }
 
+/* Huge entries that fit, where addresses go with the phase. */
+static unsigned long count_huge(const struct rsm_pages *pages)
+{
+	unsigned long first, end, huge = 0;
+	unsigned int i;
+
+	for (i = 0; i < pages->nr_extents; i++) {
+		const struct rsm_extent *extent = &pages->extents[i];
+
+		if ((extent->pfn - extent->first) % PTRS_PER_PMD != pages->phase)
+			continue;
+		first = DIV_ROUND_UP(extent->pfn, PTRS_PER_PMD);
+		end = (extent->pfn + extent->count) / PTRS_PER_PMD;
+		huge += max(first, end) - first;
+	}
+	return huge;
+}
+
 static int pin_all(struct rsm_pages *pages, unsigned long vaddr,
 		   unsigned long count)
 {
@@ -238,9 +256,11 @@ static int pin_all(struct rsm_pages *pages, unsigned long vaddr,
 	while (pages->count < count && !ret)
 		ret = pin_batch(pages, vaddr, count, batch);
 	free_page((unsigned long)batch);
-	if (!ret)
-		pages->phase = find_phase(pages);
-	return ret;
+	if (ret)
+		return ret;
+	pages->phase = find_phase(pages);
+	pages->nr_huge = count_huge(pages);
+	return 0;
 }
 
 /**

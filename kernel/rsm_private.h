@@ -127,6 +127,7 @@ struct rsm_extent {
  * @user: user whose locked_vm they are added to
  * @extents: the pages, in order
  * @nr_extents: number of @extents
+ * @nr_huge: number of huge entries that all pages together may have
  * @max_extents: number of @extents that there is room for
  * @phase: number of its first page modulo PTRS_PER_PMD, if the pages of the
  *         longest extent are to be where huge entries have theirs
@@ -141,6 +142,7 @@ struct rsm_pages {
 	unsigned int nr_extents;
 	unsigned int max_extents;
 	unsigned int phase;
+	unsigned long nr_huge;
 };
 
 int rsm_pages_pin(unsigned long vaddr, unsigned long count,
@@ -165,6 +167,7 @@ struct page *rsm_pages_page(const struct rsm_pages *pages, unsigned long index);
  *         under the segment's map_sem, too
  * @hung_up: what @wait is told: @ended, and nothing reaches the segment
  * @signals: signals pending
+ * @posted: signals that have ever become so
  * @flushed: a process has closed a descriptor of the file
  * @sleepers: who waits for a signal
  * @mutexes: locks that are held
@@ -180,6 +183,7 @@ struct rsm_handle {
 	bool ended;
 	bool hung_up;
 	u32 signals;
+	u64 posted;
 	bool flushed;
 	struct list_head sleepers;
 	struct list_head mutexes;
@@ -308,6 +312,8 @@ struct rsm_segment {
 	struct rsm_publication *pub;
 	/** @imports: imports that have not been aborted */
 	struct list_head imports;
+	/** @nr_imports: number of them, wherever they are meanwhile */
+	unsigned int nr_imports;
 	/** @mutexes: locks that are held, or whose owner died, by offset */
 	struct rb_root mutexes;
 	/** @dead_mutexes: those that nobody holds, the oldest first */
@@ -339,6 +345,9 @@ bool rsm_creator_is_current(const struct rsm_segment *seg);
 void rsm_creator_synchronize(void);
 
 /* access.c */
+
+/* Bits of the permissions in access lists */
+#define RSM_ACCESS_BITS 0666
 
 /**
  * struct rsm_acl - an access list
@@ -422,6 +431,23 @@ void rsm_lock_drop(struct rsm_handle *handle, fl_owner_t owner);
 void rsm_lock_revoke(struct rsm_segment *seg);
 
 /* ticket.c */
+
+/**
+ * struct rsm_ticket - a ticket
+ * @seg: segment, held
+ * @ctl: controller of the segment, held
+ * @user: who the descriptor is counted for
+ * @serial: the publication
+ * @rights: RSM_RIGHT_ bits granted
+ */
+struct rsm_ticket {
+	struct rsm_segment *seg;
+	struct rsm_controller *ctl;
+	struct rsm_user *user;
+	u64 serial;
+	u32 rights;
+};
+
 int rsm_export_grant(struct rsm_ucmd *ucmd);
 int rsm_ticket_connect(struct rsm_ucmd *ucmd);
 
@@ -446,6 +472,8 @@ int rsm_export_destroy(struct rsm_ucmd *ucmd);
  * @handle: its segment is held; ended means aborted
  * @ctl: controller that the connection goes through
  * @link: on the segment's list of imports, under its lock
+ * @id: segment id that was asked for, 0 with a ticket
+ * @ipc_ns: number of the IPC namespace in which it was found
  * @vmas: number of VMAs, of forked processes too
  * @trash: page that takes loads and stores after an abort
  */
@@ -453,6 +481,8 @@ struct rsm_import {
 	struct rsm_handle handle;
 	struct rsm_controller *ctl;
 	struct list_head link;
+	u32 id;
+	unsigned int ipc_ns;
 	atomic_t vmas;
 	struct page *trash;
 };
@@ -460,11 +490,15 @@ struct rsm_import {
 /**
  * struct rsm_admission - what an import is to be admitted to
  * @serial: the publication
+ * @id: segment id that was asked for, 0 with a ticket
+ * @ipc_ns: number of the IPC namespace in which it was found
  * @perm: RSM_RIGHT_ bits wanted
  * @ticket: granted already, whatever the access list says
  */
 struct rsm_admission {
 	u64 serial;
+	u32 id;
+	unsigned int ipc_ns;
 	u32 perm;
 	bool ticket;
 };
@@ -545,6 +579,11 @@ struct rsm_controller *rsm_controller_get(u32 id);
 struct rsm_controller *rsm_controller_hold(struct rsm_controller *ctl);
 void rsm_controller_put(struct rsm_controller *ctl);
 int rsm_controller_info(struct rsm_ucmd *ucmd);
+
+/* fdinfo.c */
+void rsm_export_show_fdinfo(struct seq_file *m, struct file *file);
+void rsm_import_show_fdinfo(struct seq_file *m, struct file *file);
+void rsm_ticket_show_fdinfo(struct seq_file *m, struct file *file);
 
 /* loopback.c */
 extern struct rsm_controller rsm_loopback;

@@ -8,22 +8,6 @@
 
 #include "rsm_private.h"
 
-/**
- * struct rsm_ticket - a ticket
- * @seg: segment, held
- * @ctl: controller of the segment, held
- * @user: who the descriptor is counted for
- * @serial: the publication
- * @rights: RSM_RIGHT_ bits granted
- */
-struct rsm_ticket {
-	struct rsm_segment *seg;
-	struct rsm_controller *ctl;
-	struct rsm_user *user;
-	u64 serial;
-	u32 rights;
-};
-
 static int get_serial(struct rsm_segment *seg, u64 *serial)
 {
 	int ret = RSM_ERR_SEG_NOT_PUBLISHED;
@@ -79,6 +63,7 @@ static const struct file_operations ticket_fops = {
 	.unlocked_ioctl = rsm_ticket_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.release = ticket_release,
+	.show_fdinfo = rsm_ticket_show_fdinfo,
 	.llseek = noop_llseek,
 };
 

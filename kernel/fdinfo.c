@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /proc/PID/fdinfo/FD of exports, imports and tickets: all that is to be seen
+ * of them from outside, by whom the kernel lets look into the process.
+ *
+ * Numbers are those of the reader's namespaces. A segment is known by the
+ * number of its inode, which tells nothing else.
+ */
+#include <linux/ipc_namespace.h>
+#include <linux/pid.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/uidgid.h>
+
+#include "rsm_private.h"
+
+static void show_segment(struct seq_file *m, const struct rsm_segment *seg,
+			 const char *state)
+{
+	struct pid_namespace *ns = proc_pid_ns(file_inode(m->file)->i_sb);
+
+	seq_printf(m, "rsm-segment:\t%llu\n", (u64)seg->inode->i_ino);
+	seq_printf(m, "rsm-controller:\t%s\n", seg->ctl->name);
+	seq_printf(m, "rsm-state:\t%s\n", state);
+	seq_printf(m, "rsm-creator:\t%d\n", pid_nr_ns(seg->tgid, ns));
+	seq_printf(m, "rsm-length:\t%llu\n", seg->length);
+}
+
+static void show_flags(struct seq_file *m, u32 flags)
+{
+	seq_puts(m, flags ? "rsm-flags:" : "rsm-flags:\t-");
+	if (flags & RSM_EXPORT_ALLOW_REBIND)
+		seq_puts(m, "\trebind");
+	if (flags & RSM_EXPORT_LOCK_OPS)
+		seq_puts(m, "\tlocks");
+	if (flags & RSM_EXPORT_DONTWAIT)
+		seq_puts(m, "\tdontwait");
+	seq_putc(m, '\n');
+}
+
+static void show_rights(struct seq_file *m, u32 rights)
+{
+	seq_printf(m, "rsm-rights:\t%s%s%s\n", rights ? "" : "-",
+		   rights & RSM_RIGHT_READ ? "r" : "",
+		   rights & RSM_RIGHT_WRITE ? "w" : "");
+}
+
+/* Where the segment is found, or was by an import: 0 with a ticket. */
+static void show_id(struct seq_file *m, u32 id, unsigned int ipc_ns)
+{
+	seq_printf(m, "rsm-id:\t0x%x\n", id);
+	seq_printf(m, "rsm-ipcns:\t%u\n", ipc_ns);
+}
+
+static void show_handle(struct seq_file *m, const struct rsm_handle *handle)
+{
+	lockdep_assert_held(&handle->seg->lock);
+	seq_printf(m, "rsm-rebinds:\t%llu\n", handle->seg->rebinds / 2);
+	seq_printf(m, "rsm-signals:\t%u\n", handle->signals);
+	seq_printf(m, "rsm-posted:\t%llu\n", handle->posted);
+	seq_printf(m, "rsm-locks:\t%u\n", handle->nr_mutexes);
+}
+
+static void show_acl(struct seq_file *m, const struct rsm_acl *acl)
+{
+	unsigned int i;
+
+	seq_puts(m, "rsm-acl:\t");
+	for (i = 0; i < acl->count; i++)
+		seq_printf(m, "%s%u:%04o", i ? " " : "", acl->entries[i].node,
+			   acl->entries[i].perm);
+	seq_putc(m, '\n');
+}
+
+static void show_owner(struct seq_file *m, const struct rsm_segment *seg)
+{
+	struct user_namespace *ns = seq_user_ns(m);
+
+	seq_printf(m, "rsm-uid:\t%u\n", from_kuid_munged(ns, seg->uid));
+	seq_printf(m, "rsm-gid:\t%u\n", from_kgid_munged(ns, seg->gid));
+	seq_printf(m, "rsm-mode:\t%04o\n", seg->mode & RSM_ACCESS_BITS);
+}
+
+static void show_publication(struct seq_file *m,
+			     const struct rsm_publication *pub)
+{
+	show_id(m, pub->key.id, pub->key.ns->ns.inum);
+	if (pub->acl)
+		show_acl(m, pub->acl);
+}
+
+static void show_pages(struct seq_file *m, struct rsm_segment *seg)
+{
+	static const struct rsm_pages none;
+	const struct rsm_pages *pages;
+
+	if (rsm_map_read_lock(seg))
+		return;
+	pages = seg->pages ?: &none;
+	seq_printf(m, "rsm-pages:\t%lu\n", pages->count);
+	seq_printf(m, "rsm-pages-2M:\t%lu\n", pages->nr_huge);
+	seq_printf(m, "rsm-extents:\t%u\n", pages->nr_extents);
+	rsm_map_read_unlock(seg);
+}
+
+static const char *export_state(const struct rsm_segment *seg)
+{
+	if (seg->handle.ended)
+		return "ended";
+	return seg->pub ? "published" : "unpublished";
+}
+
+void rsm_export_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct rsm_segment *seg = file->private_data;
+
+	spin_lock(&seg->lock);
+	show_segment(m, seg, export_state(seg));
+	if (seg->pub)
+		show_publication(m, seg->pub);
+	show_flags(m, seg->flags);
+	show_owner(m, seg);
+	seq_printf(m, "rsm-imports:\t%u\n", seg->nr_imports);
+	show_handle(m, &seg->handle);
+	spin_unlock(&seg->lock);
+	show_pages(m, seg);
+}
+
+void rsm_import_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct rsm_import *imp = file->private_data;
+	struct rsm_segment *seg = imp->handle.seg;
+
+	spin_lock(&seg->lock);
+	show_segment(m, seg, imp->handle.ended ? "aborted" : "connected");
+	show_id(m, imp->id, imp->ipc_ns);
+	show_flags(m, seg->flags);
+	show_rights(m, imp->handle.rights);
+	seq_printf(m, "rsm-mappings:\t%d\n", atomic_read(&imp->vmas));
+	show_handle(m, &imp->handle);
+	spin_unlock(&seg->lock);
+}
+
+void rsm_ticket_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	const struct rsm_ticket *ticket = file->private_data;
+	struct rsm_segment *seg = ticket->seg;
+	bool valid;
+
+	spin_lock(&seg->lock);
+	valid = seg->pub && seg->pub->serial == ticket->serial;
+	spin_unlock(&seg->lock);
+	show_segment(m, seg, valid ? "valid" : "ended");
+	show_rights(m, ticket->rights);
+}
