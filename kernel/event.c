@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 
 #include "rsm_private.h"
+#include "trace.h"
 
 /**
  * rsm_signal_add() - make one more signal pending on a handle
@@ -20,6 +21,7 @@ void rsm_signal_add(struct rsm_handle *handle, bool accumulate)
 		return;
 	WRITE_ONCE(handle->signals, handle->signals + 1);
 	handle->posted++;
+	trace_rsm_signal(handle);
 	rsm_status_set_signals(handle->status, handle->signals);
 	wake_up_poll(&handle->wait, EPOLLIN | EPOLLRDNORM);
 }

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "rsm_private.h"
+#include "trace.h"
 
 static int check_range(u64 vaddr, u64 length)
 {
@@ -23,6 +24,19 @@ static int check_range(u64 vaddr, u64 length)
 	if (!PAGE_ALIGNED(length) || length > RSM_MAX_LENGTH)
 		return RSM_ERR_BAD_LENGTH;
 	return 0;
+}
+
+/* Pin memory for @seg. */
+static int pin(struct rsm_segment *seg, u64 vaddr, struct rsm_pages **out)
+{
+	u64 started = trace_rsm_pin_enabled() ? ktime_get_ns() : 0;
+	struct rsm_pages *pages = NULL;
+	int ret = rsm_pages_pin(vaddr, seg->length >> PAGE_SHIFT, &pages);
+
+	trace_rsm_pin(seg, pages, started, ret);
+	if (!ret)
+		*out = pages;
+	return ret;
 }
 
 static int create_on(struct rsm_ucmd *ucmd, struct rsm_controller *ctl)
@@ -49,11 +63,12 @@ static int create_on(struct rsm_ucmd *ucmd, struct rsm_controller *ctl)
 	 * From here on the file owns the segment and closes it. Until it is
 	 * installed nobody else knows of it, so that map_sem is not needed.
 	 */
-	ret = rsm_pages_pin(cmd->vaddr, cmd->length >> PAGE_SHIFT,
-			    &seg->pages);
-	if (!ret)
-		cmd->out_fd = ucmd->new_fd;
-	return ret;
+	ret = pin(seg, cmd->vaddr, &seg->pages);
+	if (ret)
+		return ret;
+	trace_rsm_create(seg);
+	cmd->out_fd = ucmd->new_fd;
+	return 0;
 
 err_ctl:
 	rsm_controller_put(ctl);
@@ -86,7 +101,7 @@ static int rebind_locked(struct rsm_segment *seg, u64 vaddr,
 	ret = check_range(vaddr, seg->length);
 	if (ret)
 		return ret;
-	ret = rsm_pages_pin(vaddr, seg->length >> PAGE_SHIFT, &pages);
+	ret = pin(seg, vaddr, &pages);
 	if (ret)
 		return ret;
 	ret = rsm_segment_swap(seg, &pages);

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "rsm_private.h"
+#include "trace.h"
 
 static const struct file_operations import_fops;
 
@@ -104,6 +105,7 @@ static void abort_import(struct rsm_segment *seg, struct rsm_import *imp)
 {
 	rsm_handle_end(&imp->handle);
 	seg->nr_imports--;
+	trace_rsm_abort(imp);
 }
 
 /**
@@ -149,6 +151,7 @@ static int admit(struct rsm_segment *seg, const struct rsm_admission *admission,
 		rsm_status_set_rebinds(imp->handle.status, seg->rebinds);
 		list_add(&imp->link, &seg->imports);
 		seg->nr_imports++;
+		trace_rsm_connect(imp);
 	}
 	spin_unlock(&seg->lock);
 	return ret;
@@ -317,6 +320,7 @@ static int import_release(struct inode *inode, struct file *file)
 	list_del_init(&imp->link);
 	spin_unlock(&seg->lock);
 	rsm_lock_drop(&imp->handle, NULL);
+	trace_rsm_disconnect(imp);
 	import_free(imp);
 	return 0;
 }

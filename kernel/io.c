@@ -19,6 +19,7 @@
 #include <linux/uaccess.h>
 
 #include "rsm_private.h"
+#include "trace.h"
 
 /**
  * struct copy - a transfer under way
@@ -129,8 +130,8 @@ static int check_range(const struct rsm_segment *seg, u64 offset, u64 length)
 	return end > seg->length ? RSM_ERR_BAD_OFFSET : 0;
 }
 
-static int copy_vec(struct rsm_import *imp, const struct rsm_copy_vec *vec,
-		    bool put)
+static int do_copy_vec(struct rsm_import *imp, const struct rsm_copy_vec *vec,
+		       bool put)
 {
 	struct copy copy = {
 		.imp = imp,
@@ -150,6 +151,15 @@ static int copy_vec(struct rsm_import *imp, const struct rsm_copy_vec *vec,
 	/* As in copy_from_user(): not with an address that is not ok. */
 	barrier_nospec();
 	return copy_all(&copy);
+}
+
+static int copy_vec(struct rsm_import *imp, const struct rsm_copy_vec *vec,
+		    bool put)
+{
+	int ret = do_copy_vec(imp, vec, put);
+
+	trace_rsm_copy(imp, vec, put, ret);
+	return ret;
 }
 
 static int copy_vecs(struct rsm_ucmd *ucmd, bool put)

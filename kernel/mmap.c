@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 
 #include "rsm_private.h"
+#include "trace.h"
 
 /* VMAs of one import, fork aside: each costs a zap its time. */
 #define RSM_MAX_VMAS 4096
@@ -191,7 +192,7 @@ static void mark_filled(struct vm_fault *vmf)
 	spin_unlock(&area->lock);
 }
 
-static vm_fault_t rsm_fault(struct vm_fault *vmf)
+static vm_fault_t do_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct rsm_segment *seg = rsm_vma_import(vma)->handle.seg;
@@ -213,6 +214,14 @@ static vm_fault_t rsm_fault(struct vm_fault *vmf)
 		return VM_FAULT_OOM;
 	mark_filled(vmf);
 	return VM_FAULT_NOPAGE;
+}
+
+static vm_fault_t rsm_fault(struct vm_fault *vmf)
+{
+	vm_fault_t ret = do_fault(vmf);
+
+	trace_rsm_fault(vmf->vma, vmf->address, false, ret);
+	return ret;
 }
 
 #ifdef RSM_HUGE_ENTRIES
@@ -263,6 +272,9 @@ static vm_fault_t rsm_huge_fault(struct vm_fault *vmf, unsigned int order)
 	if (huge_pfn(vma, start, &pfn))
 		ret = insert_huge(vmf, pfn);
 	rsm_map_read_unlock(seg);
+	/* Without a huge entry there is a fault for a small one. */
+	if (!(ret & VM_FAULT_FALLBACK))
+		trace_rsm_fault(vma, start, true, ret);
 	return ret;
 }
 
@@ -392,6 +404,7 @@ int rsm_import_mmap(struct rsm_import *imp, struct vm_area_struct *vma)
 	vm_flags_clear(vma, never);
 	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_ops = &rsm_vm_ops;
+	trace_rsm_map(imp, vma);
 	area_open(vma);
 	rsm_test_mmap_delay();
 	return 0;

@@ -20,6 +20,7 @@
 
 #include "rsm_private.h"
 #include "rsm_test.h"
+#include "trace.h"
 
 #define RSM_FS_MAGIC 0x52534d43
 
@@ -282,6 +283,7 @@ int rsm_segment_unpublish(struct rsm_segment *seg)
 	map_write_unlock(seg);
 	if (!pub)
 		return RSM_ERR_SEG_NOT_PUBLISHED;
+	trace_rsm_unpublish(seg, pub->key.id);
 	rsm_lock_revoke(seg);
 	rsm_registry_remove(pub);
 	return 0;
@@ -335,6 +337,7 @@ void rsm_segment_end(struct rsm_segment *seg)
 	seg->pages = NULL;
 	map_write_unlock(seg);
 
+	trace_rsm_destroy(seg);
 	rsm_creator_unwatch(seg);
 	rsm_lock_revoke(seg);
 	if (pub)
@@ -392,8 +395,10 @@ int rsm_segment_publish(struct rsm_segment *seg, struct rsm_publication *pub)
 
 	spin_lock(&seg->lock);
 	ret = publishable(seg);
-	if (!ret)
+	if (!ret) {
 		WRITE_ONCE(seg->pub, pub);
+		trace_rsm_publish(seg, pub->key.id);
+	}
 	spin_unlock(&seg->lock);
 	return ret;
 }
@@ -418,17 +423,21 @@ static void set_rebinds(struct rsm_segment *seg, u64 rebinds)
  */
 int rsm_segment_swap(struct rsm_segment *seg, struct rsm_pages **pages)
 {
+	u64 started;
+
 	if (map_write_lock_killable(seg))
 		return -EINTR;
 	if (seg->handle.ended) {
 		map_write_unlock(seg);
 		return RSM_ERR_BAD_SEG_HNDL;
 	}
+	started = trace_rsm_rebind_enabled() ? ktime_get_ns() : 0;
 	/* Odd from before the first new page can be seen to after the last old. */
 	set_rebinds(seg, seg->rebinds + 1);
 	swap(seg->pages, *pages);
 	rsm_mmap_zap(seg);
 	set_rebinds(seg, seg->rebinds + 1);
+	trace_rsm_rebind(seg, started);
 	map_write_unlock(seg);
 	return 0;
 }
