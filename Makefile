@@ -65,6 +65,7 @@ modules:
 	@find $(MODBUILD) -type l -delete
 	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/kernel $(CURDIR)/include $(MODBUILD)/
 	$(Q)$(MAKE) -C $(KDIR) M=$(MODBUILD) W=1 RSM_TEST=$(RSM_TEST) \
+		RSMCTL_VERSION=$(RSMCTL_VERSION) \
 		CONFIG_DEBUG_INFO_BTF_MODULES= $(STRICT) modules
 
 # With test code, sparse, and any finding an error.
