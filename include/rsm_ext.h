@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What this library has beyond RSMAPI: names of errors, atomic operations and
- * locks on segments, and tickets.
+ * What this library has beyond RSMAPI: names of errors and what caused them,
+ * atomic operations and locks on segments, and tickets.
  *
  * The functions keep the rules of <rsmapi.h>: they return RSM_SUCCESS (0) or
  * one of RSMERR_, leave errno alone, and may be called from any thread.
@@ -30,6 +30,18 @@ const char *rsm_strerror(int error);
 
 /* The name of an error: "RSMERR_SEGID_IN_USE"; NULL if it is unknown. */
 const char *rsm_strerrorname(int error);
+
+/*
+ * Why the last function of the library failed that the calling thread had fail,
+ * with the values in question, and what to do about it if that is not obvious:
+ * "address 0x7f3a5c001010 is not a multiple of 4096". The wording can change
+ * from release to release.
+ *
+ * One line of up to 255 characters, "" before the first failure, never NULL. It
+ * can be read until another function fails in the thread, or the thread ends; a
+ * success leaves it alone.
+ */
+const char *rsm_last_error(void);
 
 /* Atomic operations */
 

@@ -318,6 +318,7 @@ FUNCTION(rsm_memseg_release_pollfd, int(void *));
 
 FUNCTION(rsm_strerror, const char *(int));
 FUNCTION(rsm_strerrorname, const char *(int));
+FUNCTION(rsm_last_error, const char *(void));
 FUNCTION(rsm_memseg_import_cas64,
 	 int(rsm_memseg_import_handle_t, off_t, uint64_t, uint64_t,
 	     uint64_t *));

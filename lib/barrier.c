@@ -11,15 +11,26 @@
  */
 #include "internal.h"
 
+static int check(const rsmapi_barrier_t *barrier)
+{
+	if (!barrier)
+		return rsm_fail(RSMERR_BAD_BARRIER_PTR, "barrier is NULL");
+	if (!barrier->seg)
+		return rsm_fail(RSMERR_BARRIER_UNINITIALIZED,
+				"the barrier is not initialized, or destroyed: rsm_memseg_import_init_barrier() comes first");
+	return RSM_SUCCESS;
+}
+
 /* Find the connection of a barrier and share it. */
 static int share(const rsmapi_barrier_t *barrier, struct rsm_handle **out)
 {
-	if (!barrier)
-		return RSMERR_BAD_BARRIER_PTR;
-	if (!barrier->seg)
-		return RSMERR_BARRIER_UNINITIALIZED;
+	int ret = check(barrier);
+
+	if (ret)
+		return ret;
 	*out = rsm_handle_share(barrier->seg, RSM_HANDLE_IMPORT);
-	return *out ? RSM_SUCCESS : RSMERR_BAD_SEG_HNDL;
+	return *out ? RSM_SUCCESS :
+		      rsm_handle_fail(barrier->seg, RSM_HANDLE_IMPORT);
 }
 
 static int share_open(const rsmapi_barrier_t *barrier, struct rsm_handle **out)
@@ -28,7 +39,8 @@ static int share_open(const rsmapi_barrier_t *barrier, struct rsm_handle **out)
 
 	if (!ret && barrier->privdata != barrier) {
 		rsm_handle_unshare(*out);
-		ret = RSMERR_BARRIER_NOT_OPENED;
+		ret = rsm_fail(RSMERR_BARRIER_NOT_OPENED,
+			       "the barrier is not open: rsm_memseg_import_open_barrier() comes first");
 	}
 	return ret;
 }
@@ -42,14 +54,14 @@ int rsm_memseg_import_init_barrier(rsm_memseg_import_handle_t im_memseg,
 	(void)type;
 	handle = rsm_handle_hold(im_memseg, RSM_HANDLE_IMPORT);
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(im_memseg, RSM_HANDLE_IMPORT);
 	if (barrier) {
 		*barrier = (rsmapi_barrier_t){ .seg = im_memseg };
 		handle->import.barrier = barrier;
 		rsm_import_update(handle);
 	}
 	rsm_handle_release(handle);
-	return barrier ? RSM_SUCCESS : RSMERR_BAD_BARRIER_PTR;
+	return check(barrier);
 }
 
 int rsm_memseg_import_open_barrier(rsmapi_barrier_t *barrier)
@@ -92,25 +104,24 @@ int rsm_memseg_import_close_barrier(rsmapi_barrier_t *barrier)
 	live = rsm_segment_is_live(&handle->seg);
 	barrier->privdata = NULL;
 	rsm_handle_unshare(handle);
-	return live ? RSM_SUCCESS : RSMERR_CONN_ABORTED;
+	return live ? RSM_SUCCESS : rsm_fail_plain(RSMERR_CONN_ABORTED);
 }
 
 int rsm_memseg_import_destroy_barrier(rsmapi_barrier_t *barrier)
 {
 	struct rsm_handle *handle;
-	int ret = RSMERR_BAD_SEG_HNDL;
+	int ret = check(barrier);
 
-	if (!barrier)
-		return RSMERR_BAD_BARRIER_PTR;
-	if (!barrier->seg)
-		return RSMERR_BARRIER_UNINITIALIZED;
+	if (ret)
+		return ret;
 	handle = rsm_handle_hold(barrier->seg, RSM_HANDLE_IMPORT);
 	if (handle) {
 		if (handle->import.barrier == barrier)
 			handle->import.barrier = NULL;
 		rsm_import_update(handle);
 		rsm_handle_release(handle);
-		ret = RSM_SUCCESS;
+	} else {
+		ret = rsm_handle_fail(barrier->seg, RSM_HANDLE_IMPORT);
 	}
 	*barrier = (rsmapi_barrier_t){ .seg = NULL };
 	return ret;

@@ -14,17 +14,27 @@
 #define RSM_SEGMENTID_FILE "/etc/rsm/rsm.segmentid"
 #endif
 
+/* Beside RSMERR_: the line is a good one, but for somebody else */
+#define OTHER_APPID (-1)
+
 /*
  * Controllers that have a handle. rsm_controllers_lock is taken before the lock
  * of a handle and for changes of any controller's refs.
  */
 static struct rsm_handle *controllers;
 
+static int fail_name(const char *name)
+{
+	return rsm_fail(RSMERR_CTLR_NOT_PRESENT,
+			"\"%.40s\" is no name of a controller, as \"loopback\" or \"rdma0\"",
+			name);
+}
+
 /*
  * Write the name as the kernel knows it: a kind in lower case and a number
- * without leading zeros, which loopback does not have.
+ * without leading zeros, which loopback does not have. False: it is no name
  */
-static int normalize_name(const char *name, char out[RSM_CONTROLLER_NAME_MAX])
+static bool normalize_name(const char *name, char out[RSM_CONTROLLER_NAME_MAX])
 {
 	size_t length = strlen(name);
 	size_t kind = length;
@@ -33,20 +43,18 @@ static int normalize_name(const char *name, char out[RSM_CONTROLLER_NAME_MAX])
 	while (kind && isdigit((unsigned char)name[kind - 1]))
 		kind--;
 	if (!kind || length >= RSM_CONTROLLER_NAME_MAX)
-		return RSMERR_CTLR_NOT_PRESENT;
+		return false;
 	for (i = 0; i < kind; i++)
 		out[i] = tolower((unsigned char)name[i]);
 	out[kind] = '\0';
 	if (!strcmp(out, "loopback"))
-		return RSM_SUCCESS;
+		return true;
 
 	for (name += kind; name[0] == '0' && name[1]; name++)
 		;
-	if (snprintf(out + kind, RSM_CONTROLLER_NAME_MAX - kind, "%s",
-		     *name ? name : "0") >=
-	    (int)(RSM_CONTROLLER_NAME_MAX - kind))
-		return RSMERR_CTLR_NOT_PRESENT;
-	return RSM_SUCCESS;
+	return snprintf(out + kind, RSM_CONTROLLER_NAME_MAX - kind, "%s",
+			*name ? name : "0") <
+	       (int)(RSM_CONTROLLER_NAME_MAX - kind);
 }
 
 static int query(struct rsm_controller_info *info)
@@ -80,10 +88,9 @@ static struct rsm_handle *add(const struct rsm_controller_info *info)
 }
 
 /* Get a controller; if @known is not set, one that has a handle. */
-static int get(const struct rsm_controller_info *info, bool known,
-	       rsmapi_controller_handle_t *controller)
+static bool get(const struct rsm_controller_info *info, bool known,
+		rsmapi_controller_handle_t *controller)
 {
-	int ret = known ? RSMERR_INSUFFICIENT_MEM : RSMERR_CTLR_NOT_PRESENT;
 	struct rsm_handle *handle;
 
 	pthread_mutex_lock(&rsm_controllers_lock);
@@ -93,10 +100,9 @@ static int get(const struct rsm_controller_info *info, bool known,
 	if (handle) {
 		handle->ctlr.refs++;
 		*controller = (rsmapi_controller_handle_t)handle->value;
-		ret = RSM_SUCCESS;
 	}
 	pthread_mutex_unlock(&rsm_controllers_lock);
-	return ret;
+	return handle;
 }
 
 int rsm_get_controller(char *name, rsmapi_controller_handle_t *controller)
@@ -105,15 +111,17 @@ int rsm_get_controller(char *name, rsmapi_controller_handle_t *controller)
 	int ret;
 
 	if (!controller)
-		return RSMERR_BAD_CTLR_HNDL;
-	ret = normalize_name(name ? name : "loopback", info.name);
-	if (ret)
-		return ret;
-	if (!get(&info, false, controller))
+		return rsm_fail(RSMERR_BAD_CTLR_HNDL, "controller is NULL");
+	if (!normalize_name(name ? name : "loopback", info.name))
+		return fail_name(name);
+	if (get(&info, false, controller))
 		return RSM_SUCCESS;
 	/* Without the lock: the first one may have to load the module. */
 	ret = query(&info);
-	return ret ? ret : get(&info, true, controller);
+	if (ret)
+		return ret;
+	return get(&info, true, controller) ? RSM_SUCCESS :
+					      rsm_handle_fail_new();
 }
 
 static void remove_controller(struct rsm_handle *handle)
@@ -139,7 +147,8 @@ int rsm_release_controller(rsmapi_controller_handle_t controller)
 			remove_controller(handle);
 	}
 	pthread_mutex_unlock(&rsm_controllers_lock);
-	return handle ? RSM_SUCCESS : RSMERR_BAD_CTLR_HNDL;
+	return handle ? RSM_SUCCESS :
+			rsm_handle_fail(controller, RSM_HANDLE_CONTROLLER);
 }
 
 /* Copy what is known of a controller. */
@@ -150,7 +159,7 @@ int rsm_ctlr_info(rsmapi_controller_handle_t controller,
 
 	handle = rsm_handle_share(controller, RSM_HANDLE_CONTROLLER);
 	if (!handle)
-		return RSMERR_BAD_CTLR_HNDL;
+		return rsm_handle_fail(controller, RSM_HANDLE_CONTROLLER);
 	*info = handle->ctlr.info;
 	rsm_handle_unshare(handle);
 	return RSM_SUCCESS;
@@ -166,7 +175,7 @@ int rsm_get_controller_attr(rsmapi_controller_handle_t controller,
 	if (ret)
 		return ret;
 	if (!attr)
-		return RSMERR_BAD_ADDR;
+		return rsm_fail(RSMERR_BAD_ADDR, "attr is NULL");
 	attr->attr_direct_access_sizes = info.out_direct_access_sizes;
 	attr->attr_atomic_sizes = info.out_atomic_sizes;
 	attr->attr_page_size = info.out_page_sizes;
@@ -190,7 +199,7 @@ int rsm_get_interconnect_topology(rsm_topology_t **topology)
 	int ret;
 
 	if (!topology)
-		return RSMERR_BAD_TOPOLOGY_PTR;
+		return rsm_fail(RSMERR_BAD_TOPOLOGY_PTR, "topology is NULL");
 	*topology = NULL;
 	ret = query(&info);
 	if (ret)
@@ -198,7 +207,8 @@ int rsm_get_interconnect_topology(rsm_topology_t **topology)
 	topo = calloc(1, sizeof(*topo));
 	errno = saved_errno;
 	if (!topo)
-		return RSMERR_INSUFFICIENT_MEM;
+		return rsm_fail(RSMERR_INSUFFICIENT_MEM,
+				"no memory for the topology");
 	topo->topology_hdr.local_nodeid = info.out_node;
 	*topology = topo;
 	return RSM_SUCCESS;
@@ -209,25 +219,32 @@ void rsm_free_interconnect_topology(rsm_topology_t *topology)
 	free(topology);
 }
 
-/* A whole field as a number that fits in 32 bits. */
-static int parse_u32(const char *field, int base, uint32_t *out)
+/* A whole field as a number that fits in 32 bits */
+static bool parse_u32(const char *field, int base, uint32_t *out)
 {
 	unsigned long long value;
 	char *end;
 
 	if (!isxdigit((unsigned char)field[0]))
-		return RSMERR_BAD_CONF;
+		return false;
 	errno = 0;
 	value = strtoull(field, &end, base);
 	if (errno || *end || value > UINT32_MAX)
-		return RSMERR_BAD_CONF;
+		return false;
 	*out = value;
-	return RSM_SUCCESS;
+	return true;
 }
 
-/* RSMERR_BAD_APPID: the line is a good one, but not that of @appid. */
-static int parse_line(char *line, const char *appid, rsm_memseg_id_t *baseid,
-		      uint32_t *length)
+static int fail_field(unsigned int number, const char *field, const char *what)
+{
+	return rsm_fail(RSMERR_BAD_CONF,
+			RSM_SEGMENTID_FILE ", line %u: \"%.40s\" is not %s",
+			number, field, what);
+}
+
+/* The range of @appid, or OTHER_APPID, in line @number */
+static int parse_line(char *line, unsigned int number, const char *appid,
+		      rsm_memseg_id_t *baseid, uint32_t *length)
 {
 	char *fields[4];
 	char *save;
@@ -235,45 +252,71 @@ static int parse_line(char *line, const char *appid, rsm_memseg_id_t *baseid,
 
 	line += strspn(line, " \t");
 	if (*line == '#')
-		return RSMERR_BAD_APPID;
+		return OTHER_APPID;
 	for (i = 0; i < 4; i++, line = NULL) {
 		fields[i] = strtok_r(line, " \t\n", &save);
 		if (!fields[i])
-			return RSMERR_BAD_CONF;
+			return rsm_fail(RSMERR_BAD_CONF,
+					RSM_SEGMENTID_FILE ", line %u: there are %d fields and not 4: reserved APPID BASEID LENGTH",
+					number, i);
 	}
 	if (strcasecmp(fields[1], appid))
-		return RSMERR_BAD_APPID;
+		return OTHER_APPID;
 	/* The manual says the one and shows the other. */
 	if (strcasecmp(fields[0], "reserve") &&
 	    strcasecmp(fields[0], "reserved"))
-		return RSMERR_BAD_CONF;
-	if (parse_u32(fields[2], 16, baseid))
-		return RSMERR_BAD_CONF;
-	return parse_u32(fields[3], 10, length);
+		return fail_field(number, fields[0], "reserved");
+	if (!parse_u32(fields[2], 16, baseid))
+		return fail_field(number, fields[2],
+				  "hexadecimal, of up to 32 bits");
+	if (!parse_u32(fields[3], 10, length))
+		return fail_field(number, fields[3],
+				  "decimal, of up to 32 bits");
+	return RSM_SUCCESS;
+}
+
+static int fail_file(const char *what)
+{
+	return rsm_fail(RSMERR_BAD_CONF, RSM_SEGMENTID_FILE " cannot be %s (%s)",
+			what, strerrorname_np(errno));
+}
+
+static int parse_file(FILE *file, const char *appid, rsm_memseg_id_t *baseid,
+		      uint32_t *length)
+{
+	unsigned int number = 0;
+	int ret = OTHER_APPID;
+	char *line = NULL;
+	size_t size = 0;
+
+	while (ret == OTHER_APPID && getline(&line, &size, file) >= 0)
+		ret = parse_line(line, ++number, appid, baseid, length);
+	if (ferror(file))
+		ret = fail_file("read");
+	else if (ret == OTHER_APPID)
+		ret = rsm_fail(RSMERR_BAD_APPID,
+			       RSM_SEGMENTID_FILE " has no line for \"%.40s\"",
+			       appid);
+	free(line);
+	return ret;
 }
 
 int rsm_get_segmentid_range(const char *appid, rsm_memseg_id_t *baseid,
 			    uint32_t *length)
 {
-	int ret = RSMERR_BAD_APPID;
 	int saved_errno = errno;
-	char *line = NULL;
-	size_t size = 0;
 	FILE *file;
+	int ret;
 
 	if (!appid || !baseid || !length)
-		return RSMERR_BAD_ADDR;
+		return rsm_fail(RSMERR_BAD_ADDR,
+				"appid, baseid or length is NULL");
 	file = fopen(RSM_SEGMENTID_FILE, "re");
 	if (file) {
-		while (ret == RSMERR_BAD_APPID &&
-		       getline(&line, &size, file) >= 0)
-			ret = parse_line(line, appid, baseid, length);
-		if (ferror(file))
-			ret = RSMERR_BAD_CONF;
-		free(line);
+		ret = parse_file(file, appid, baseid, length);
 		fclose(file);
 	} else {
-		ret = RSMERR_BAD_CONF;
+		ret = fail_file("opened");
 	}
 	errno = saved_errno;
 	return ret;

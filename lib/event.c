@@ -31,12 +31,13 @@ int rsm_intr_signal_post(void *memseg, uint_t flags)
 
 	handle = rsm_handle_share(memseg, RSM_HANDLE_SEGMENT);
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_SEGMENT);
 	ret = rsm_segment_post(&handle->seg, flags);
 	rsm_handle_unshare(handle);
 	return ret;
 }
 
+/* Take a signal, and say nothing if there is none. */
 static int take(int fd, uint64_t timeout_ns)
 {
 	struct rsm_signal_wait cmd = {
@@ -44,7 +45,25 @@ static int take(int fd, uint64_t timeout_ns)
 		.timeout_ns = timeout_ns,
 	};
 
-	return rsm_ioctl(fd, RSM_SIGNAL_WAIT, &cmd, &cmd.out_error);
+	return rsm_try_ioctl(fd, RSM_SIGNAL_WAIT, &cmd, &cmd.out_error);
+}
+
+static int fail_timeout(int timeout)
+{
+	if (!timeout)
+		return rsm_fail(RSMERR_TIMEOUT, "no signal is pending");
+	return rsm_fail(RSMERR_TIMEOUT, "no signal came in %d milliseconds",
+			timeout);
+}
+
+static int wait_to_take(int fd, int timeout)
+{
+	int ret = take(fd, timeout < 0 ? RSM_WAIT_FOREVER :
+					 timeout * NS_PER_MS);
+
+	if (ret == RSMERR_TIMEOUT)
+		return fail_timeout(timeout);
+	return ret ? rsm_fail_plain(ret) : RSM_SUCCESS;
 }
 
 /* Of an aborted import none can come; that is for the kernel to say. */
@@ -65,12 +84,11 @@ int rsm_intr_signal_wait(void *memseg, int timeout)
 	int ret;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_SEGMENT);
 	if (!timeout && none_pending(&handle->seg))
-		ret = RSMERR_TIMEOUT;
+		ret = fail_timeout(timeout);
 	else
-		ret = take(handle->seg.fd, timeout < 0 ? RSM_WAIT_FOREVER :
-						       timeout * NS_PER_MS);
+		ret = wait_to_take(handle->seg.fd, timeout);
 	return rsm_handle_leave(handle, memseg, ret);
 }
 
@@ -96,7 +114,8 @@ static int grow_pollfds(size_t fd)
 	refs = realloc(pollfds.refs, length * sizeof(*refs));
 	errno = saved_errno;
 	if (!refs)
-		return RSMERR_INSUFFICIENT_MEM;
+		return rsm_fail(RSMERR_INSUFFICIENT_MEM,
+				"no memory to count the pollfds");
 	memset(refs + pollfds.length, 0,
 	       (length - pollfds.length) * sizeof(*refs));
 	pollfds.refs = refs;
@@ -131,13 +150,15 @@ static void remove_pollfd(struct rsm_segment *seg)
 int rsm_memseg_get_pollfd(void *memseg, struct pollfd *pollfd)
 {
 	struct rsm_handle *handle;
-	int ret = RSMERR_BAD_ADDR;
+	int ret;
 
 	handle = rsm_handle_share(memseg, RSM_HANDLE_SEGMENT);
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_SEGMENT);
 	if (pollfd)
 		ret = add_pollfd(&handle->seg);
+	else
+		ret = rsm_fail(RSMERR_BAD_ADDR, "pollfd is NULL");
 	if (!ret) {
 		pollfd->fd = handle->seg.fd;
 		pollfd->events = POLLRDNORM;
@@ -152,7 +173,7 @@ int rsm_memseg_release_pollfd(void *memseg)
 
 	handle = rsm_handle_share(memseg, RSM_HANDLE_SEGMENT);
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_SEGMENT);
 	remove_pollfd(&handle->seg);
 	rsm_handle_unshare(handle);
 	return RSM_SUCCESS;
@@ -189,17 +210,22 @@ static int take_of_all(struct pollfd *fds, nfds_t nfds)
 	return ready;
 }
 
-static int poll_error(int error)
+static int fail_poll(int error, nfds_t nfds)
 {
 	switch (error) {
 	case EINTR:
-		return RSMERR_INTERRUPTED;
+		return rsm_fail_plain(RSMERR_INTERRUPTED);
 	case EFAULT:
-		return RSMERR_BAD_ADDR;
+		return rsm_fail(RSMERR_BAD_ADDR,
+				"the array of %lu pollfds cannot be read and written",
+				nfds);
 	case ENOMEM:
-		return RSMERR_INSUFFICIENT_MEM;
+		return rsm_fail(RSMERR_INSUFFICIENT_MEM,
+				"no memory to poll %lu pollfds", nfds);
 	default:
-		return RSMERR_BAD_ARGS_ERRORS;
+		return rsm_fail(RSMERR_BAD_ARGS_ERRORS,
+				"%lu pollfds are more than RLIMIT_NOFILE allows",
+				nfds);
 	}
 }
 
@@ -215,9 +241,10 @@ static int poll_until(struct pollfd *fds, nfds_t nfds, uint64_t deadline)
 					(int)((left + NS_PER_MS - 1) /
 					      NS_PER_MS));
 	if (ready < 0)
-		ret = poll_error(errno);
+		ret = fail_poll(errno, nfds);
 	else if (!ready)
-		ret = RSMERR_TIMEOUT;
+		ret = rsm_fail(RSMERR_TIMEOUT,
+			       "none of %lu pollfds was ready in time", nfds);
 	errno = saved_errno;
 	return ret;
 }

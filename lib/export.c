@@ -24,14 +24,22 @@ static struct rsm_handle *share(rsm_memseg_export_handle_t memseg)
 static int check_range(const struct rsm_controller_info *info,
 		       const void *vaddr, size_t length)
 {
+	size_t page_size = rsm_page_size();
+
 	if (!vaddr)
-		return RSMERR_BAD_ADDR;
+		return rsm_fail(RSMERR_BAD_ADDR, "vaddr is NULL");
 	if (!length)
-		return RSMERR_BAD_LENGTH;
-	if (((uintptr_t)vaddr | length) & (rsm_page_size() - 1))
-		return RSMERR_BAD_MEM_ALIGNMENT;
+		return rsm_fail(RSMERR_BAD_LENGTH, "length is 0");
+	if ((uintptr_t)vaddr % page_size)
+		return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED,
+				"address", (uintptr_t)vaddr, page_size);
+	if (length % page_size)
+		return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED,
+				"length", length, page_size);
 	if (info->out_max_export_size && length > info->out_max_export_size)
-		return RSMERR_BAD_LENGTH;
+		return rsm_fail(RSMERR_BAD_LENGTH,
+				"length %zu is more than the controller takes, %llu",
+				length, info->out_max_export_size);
 	return RSM_SUCCESS;
 }
 
@@ -66,14 +74,14 @@ int rsm_memseg_export_create(rsmapi_controller_handle_t controller,
 	if (ret)
 		return ret;
 	if (!memseg)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_fail(RSMERR_BAD_SEG_HNDL, "memseg is NULL");
 	*memseg = NULL;
 	ret = check_range(&info, vaddr, length);
 	if (ret)
 		return ret;
 	handle = rsm_handle_new(RSM_HANDLE_EXPORT);
 	if (!handle)
-		return RSMERR_INSUFFICIENT_MEM;
+		return rsm_handle_fail_new();
 
 	cmd.controller = info.out_controller;
 	ret = create(handle, &cmd);
@@ -90,17 +98,19 @@ int rsm_memseg_export_destroy(rsm_memseg_export_handle_t memseg)
 {
 	struct rsm_export_destroy cmd = { .size = sizeof(cmd) };
 	struct rsm_handle *handle = hold(memseg);
+	int ret;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_EXPORT);
 	if (handle->seg.pollfds) {
+		ret = rsm_segment_fail_pollfds(&handle->seg);
 		rsm_handle_release(handle);
-		return RSMERR_POLLFD_IN_USE;
+		return ret;
 	}
 	rsm_handle_end(handle);
 	/* Refused to a child, which has but its copy of the descriptor. */
-	(void)rsm_ioctl(handle->seg.fd, RSM_EXPORT_DESTROY, &cmd,
-			&cmd.out_error);
+	(void)rsm_try_ioctl(handle->seg.fd, RSM_EXPORT_DESTROY, &cmd,
+			    &cmd.out_error);
 	rsm_segment_close(handle);
 	rsm_handle_free(handle);
 	return RSM_SUCCESS;
@@ -115,22 +125,40 @@ int rsm_memseg_export_rebind(rsm_memseg_export_handle_t memseg, void *vaddr,
 		.length = length,
 	};
 	struct rsm_handle *handle = share(memseg);
-	int ret = RSMERR_BAD_ADDR;
+	int ret;
 
 	(void)off;
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_EXPORT);
 	if (vaddr)
 		ret = rsm_ioctl(handle->seg.fd, RSM_EXPORT_REBIND, &cmd,
 				&cmd.out_error);
+	else
+		ret = rsm_fail(RSMERR_BAD_ADDR, "vaddr is NULL");
 	rsm_handle_unshare(handle);
 	return ret;
+}
+
+static int check_list(const rsmapi_access_entry_t *list, uint_t length)
+{
+	if (length && !list)
+		return rsm_fail(RSMERR_BAD_ACL,
+				"access_list is NULL, and its length %u",
+				length);
+	return RSM_SUCCESS;
 }
 
 /* Ids that applications may not choose; 0 is no choice. */
 static bool segid_reserved(rsm_memseg_id_t id)
 {
 	return id && (id <= RSM_DLPI_ID_END || id >= RSM_USER_APP_ID_BASE);
+}
+
+static int fail_reserved(rsm_memseg_id_t id)
+{
+	return rsm_fail(RSMERR_RESERVED_SEGID,
+			"segment id %#x is reserved: take one from %#x to %#x, or 0 to be given one",
+			id, RSM_DLPI_ID_END + 1, RSM_USER_APP_ID_BASE - 1);
 }
 
 static int publish(struct rsm_handle *handle, rsm_memseg_id_t *segment_id,
@@ -145,12 +173,13 @@ static int publish(struct rsm_handle *handle, rsm_memseg_id_t *segment_id,
 	};
 	int ret;
 
-	if (access_list_length && !access_list)
-		return RSMERR_BAD_ACL;
+	ret = check_list(access_list, access_list_length);
+	if (ret)
+		return ret;
 	if (handle->export.published)
-		return RSMERR_SEG_ALREADY_PUBLISHED;
+		return rsm_fail_plain(RSMERR_SEG_ALREADY_PUBLISHED);
 	if (segid_reserved(*segment_id))
-		return RSMERR_RESERVED_SEGID;
+		return fail_reserved(*segment_id);
 	ret = rsm_ioctl(handle->seg.fd, RSM_EXPORT_PUBLISH, &cmd,
 			&cmd.out_error);
 	if (ret)
@@ -169,10 +198,10 @@ int rsm_memseg_export_publish(rsm_memseg_export_handle_t memseg,
 	int ret;
 
 	if (!segment_id)
-		return RSMERR_BAD_SEGID;
+		return rsm_fail(RSMERR_BAD_SEGID, "segment_id is NULL");
 	handle = hold(memseg);
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_EXPORT);
 	ret = publish(handle, segment_id, access_list, access_list_length);
 	rsm_handle_release(handle);
 	return ret;
@@ -188,10 +217,13 @@ static int republish(struct rsm_handle *handle,
 		.acl_count = access_list_length,
 	};
 
+	int ret;
+
 	if (!handle->export.published)
-		return RSMERR_SEG_NOT_PUBLISHED;
-	if (access_list_length && !access_list)
-		return RSMERR_BAD_ACL;
+		return rsm_fail_plain(RSMERR_SEG_NOT_PUBLISHED);
+	ret = check_list(access_list, access_list_length);
+	if (ret)
+		return ret;
 	return rsm_ioctl(handle->seg.fd, RSM_EXPORT_REPUBLISH, &cmd,
 			 &cmd.out_error);
 }
@@ -204,7 +236,7 @@ int rsm_memseg_export_republish(rsm_memseg_export_handle_t memseg,
 	int ret;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_EXPORT);
 	ret = republish(handle, access_list, access_list_length);
 	rsm_handle_release(handle);
 	return ret;
@@ -216,7 +248,7 @@ static int unpublish(struct rsm_handle *handle)
 	int ret;
 
 	if (!handle->export.published)
-		return RSMERR_SEG_NOT_PUBLISHED;
+		return rsm_fail_plain(RSMERR_SEG_NOT_PUBLISHED);
 	ret = rsm_ioctl(handle->seg.fd, RSM_EXPORT_UNPUBLISH, &cmd,
 			&cmd.out_error);
 	if (!ret)
@@ -230,7 +262,7 @@ int rsm_memseg_export_unpublish(rsm_memseg_export_handle_t memseg)
 	int ret;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_EXPORT);
 	ret = unpublish(handle);
 	rsm_handle_release(handle);
 	return ret;
@@ -243,11 +275,11 @@ static int grant(const struct rsm_handle *handle, rsm_permission_t perm,
 	int ret;
 
 	if (!ticket)
-		return RSMERR_BAD_ADDR;
+		return rsm_fail(RSMERR_BAD_ADDR, "ticket is NULL");
 	if (perm & ~RSM_PERM_RDWR)
-		return RSMERR_BAD_PERMS;
+		return rsm_fail(RSMERR_BAD_PERMS, RSM_OTHER_BITS, perm);
 	if (!handle->export.published)
-		return RSMERR_SEG_NOT_PUBLISHED;
+		return rsm_fail_plain(RSMERR_SEG_NOT_PUBLISHED);
 	ret = rsm_ioctl(handle->seg.fd, RSM_EXPORT_GRANT, &cmd,
 			&cmd.out_error);
 	if (!ret)
@@ -262,7 +294,7 @@ int rsm_memseg_export_grant(rsm_memseg_export_handle_t memseg,
 	int ret;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_EXPORT);
 	ret = grant(handle, perm, ticket);
 	rsm_handle_unshare(handle);
 	return ret;

@@ -221,7 +221,7 @@ int rsm_handle_leave(struct rsm_handle *handle, const void *value, int ret)
 
 	if (__atomic_sub_fetch(&handle->waiters, 1, __ATOMIC_RELEASE) < 0)
 		rsm_handle_wake(&handle->waiters);
-	return ret && ended ? RSMERR_BAD_SEG_HNDL : ret;
+	return ret && ended ? rsm_handle_fail(value, RSM_HANDLE_SEGMENT) : ret;
 }
 
 /* @value is no handle, or not any more. */
@@ -265,4 +265,45 @@ void rsm_handle_free(struct rsm_handle *handle)
 	handle->next_free = table.free;
 	table.free = handle;
 	pthread_mutex_unlock(&rsm_table_lock);
+}
+
+static const char *kind_name(enum rsm_handle_kind kinds)
+{
+	switch (kinds) {
+	case RSM_HANDLE_CONTROLLER:
+		return "a controller";
+	case RSM_HANDLE_EXPORT:
+		return "an export";
+	case RSM_HANDLE_IMPORT:
+		return "an import";
+	case RSM_HANDLE_LOCALMEM:
+		return "local memory";
+	default:
+		return "an export or import";
+	}
+}
+
+/* Say what @value is, as it is no handle of these kinds. */
+void rsm_handle_say(const void *value, enum rsm_handle_kind kinds)
+{
+	const struct rsm_handle *handle = rsm_handle_slot(value);
+	enum rsm_handle_kind kind = RSM_HANDLE_FREE;
+	uintptr_t now = 0;
+
+	if (handle) {
+		kind = __atomic_load_n(&handle->kind, __ATOMIC_RELAXED);
+		now = __atomic_load_n(&handle->value, __ATOMIC_ACQUIRE);
+	}
+	if (!value)
+		rsm_say("the handle of %s is NULL", kind_name(kinds));
+	/* Each handle that a slot has stood for was less than the present. */
+	else if ((uintptr_t)value >> RSM_SLOT_BITS && (uintptr_t)value < now)
+		rsm_say("handle %p has ended", value);
+	else if ((uintptr_t)value != now || !kind)
+		rsm_say("%p was never a handle", value);
+	else if (kind & kinds)
+		rsm_say("handle %p is being ended", value);
+	else
+		rsm_say("%p is a handle of %s, not of %s", value,
+			kind_name(kind), kind_name(kinds));
 }

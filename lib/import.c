@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "internal.h"
@@ -94,15 +96,21 @@ int rsm_memseg_import_connect(rsmapi_controller_handle_t controller,
 	if (ret)
 		return ret;
 	if (!im_memseg)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_fail(RSMERR_BAD_SEG_HNDL, "im_memseg is NULL");
 	if (perm & ~RSM_PERM_RDWR)
-		return RSMERR_PERM_DENIED;
+		return rsm_fail(RSMERR_PERM_DENIED, RSM_OTHER_BITS, perm);
 	handle = rsm_handle_new(RSM_HANDLE_IMPORT);
 	if (!handle)
-		return RSMERR_INSUFFICIENT_MEM;
+		return rsm_handle_fail_new();
 
 	cmd.controller = info.out_controller;
 	return hand_out(handle, connect_import(handle, &cmd), im_memseg);
+}
+
+static int fail_ticket(int ticket)
+{
+	return rsm_fail(RSMERR_BAD_ADDR, "descriptor %d is not a ticket",
+			ticket);
 }
 
 static int redeem(struct rsm_handle *handle, int ticket, rsm_permission_t perm)
@@ -118,16 +126,16 @@ static int redeem(struct rsm_handle *handle, int ticket, rsm_permission_t perm)
 	case RSM_SUCCESS:
 		break;
 	case RSMERR_BAD_PERMS:
-		return RSMERR_PERM_DENIED;
+		return rsm_fail(RSMERR_PERM_DENIED, RSM_OTHER_BITS, perm);
 	case RSMERR_BAD_SEG_HNDL:
 	case RSMERR_INTERNAL_ERROR:
 		/* a descriptor that is closed, or another driver's */
-		return RSMERR_BAD_ADDR;
+		return fail_ticket(ticket);
 	default:
 		return ret;
 	}
 	if (cmd.out_fd < 0)
-		return RSMERR_BAD_ADDR;
+		return fail_ticket(ticket);
 	open_import(handle, cmd.out_fd, cmd.out_length, cmd.out_rights,
 		    cmd.out_flags);
 	return RSM_SUCCESS;
@@ -139,19 +147,21 @@ int rsm_memseg_import_redeem(int ticket, rsm_permission_t perm,
 	struct rsm_handle *handle;
 
 	if (!im_memseg)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_fail(RSMERR_BAD_SEG_HNDL, "im_memseg is NULL");
 	handle = rsm_handle_new(RSM_HANDLE_IMPORT);
 	if (!handle)
-		return RSMERR_INSUFFICIENT_MEM;
+		return rsm_handle_fail_new();
 	return hand_out(handle, redeem(handle, ticket, perm), im_memseg);
 }
 
 static int check_disconnect(const struct rsm_handle *handle)
 {
 	if (handle->import.mapped)
-		return RSMERR_SEG_STILL_MAPPED;
+		return rsm_fail(RSMERR_SEG_STILL_MAPPED,
+				"the segment is mapped at %p: rsm_memseg_import_unmap() comes first",
+				handle->import.map);
 	if (handle->seg.pollfds)
-		return RSMERR_POLLFD_IN_USE;
+		return rsm_segment_fail_pollfds(&handle->seg);
 	return RSM_SUCCESS;
 }
 
@@ -161,7 +171,7 @@ int rsm_memseg_import_disconnect(rsm_memseg_import_handle_t im_memseg)
 	int ret;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(im_memseg, RSM_HANDLE_IMPORT);
 	if (handle->import.mapped && handle->import.implicit)
 		remove_mapping(handle);
 	ret = check_disconnect(handle);
@@ -185,20 +195,26 @@ static int check_map(const struct rsm_import *import, const void *address,
 		     rsm_attribute_t attr, rsm_permission_t perm, off_t offset,
 		     size_t length)
 {
-	size_t page_mask = rsm_page_size() - 1;
+	size_t page_size = rsm_page_size();
 
 	if (import->mapped)
-		return RSMERR_SEG_ALREADY_MAPPED;
+		return rsm_fail(RSMERR_SEG_ALREADY_MAPPED,
+				"the segment is mapped at %p%s: rsm_memseg_import_unmap() comes first",
+				import->map,
+				import->implicit ? " by a get or put" : "");
 	if (perm & ~RSM_PERM_RDWR)
-		return RSMERR_BAD_PERMS;
-	if (!length || length > import->length)
-		return RSMERR_BAD_LENGTH;
-	if (offset < 0 || (uint64_t)offset > import->length - length)
-		return RSMERR_BAD_LENGTH;
-	if (offset & page_mask)
-		return RSMERR_BAD_MEM_ALIGNMENT;
-	if ((attr & RSM_MAP_FIXED) && ((uintptr_t)address & page_mask))
-		return RSMERR_BAD_MEM_ALIGNMENT;
+		return rsm_fail(RSMERR_BAD_PERMS, RSM_OTHER_BITS, perm);
+	if (!length || length > import->length || offset < 0 ||
+	    (uint64_t)offset > import->length - length)
+		return rsm_fail(RSMERR_BAD_LENGTH,
+				"%zu bytes at offset %#jx are not within the segment of %ju bytes",
+				length, offset, import->length);
+	if (offset % page_size)
+		return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED,
+				"offset", offset, page_size);
+	if ((attr & RSM_MAP_FIXED) && (uintptr_t)address % page_size)
+		return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED,
+				"address", (uintptr_t)address, page_size);
 	return RSM_SUCCESS;
 }
 
@@ -214,20 +230,19 @@ static void *usable_hint(void *hint)
 
 /*
  * Map, and let get and put go there. The length need not be a multiple of the
- * page size; the rest of the last page is mapped, too, but not theirs.
+ * page size; the rest of the last page is mapped, too, but not theirs. Returns
+ * 0 or an errno.
  */
 static int add_mapping(struct rsm_handle *handle, void **address, int flags,
 		       rsm_permission_t perm, off_t offset, size_t length)
 {
 	struct rsm_import *import = &handle->import;
-	int ret = rsm_segment_map_status(&handle->seg);
+	int error;
 
-	if (ret)
-		return ret;
-	ret = rsm_mmap(address, length, perm_to_prot(perm), MAP_SHARED | flags,
-		       handle->seg.fd, offset);
-	if (ret)
-		return ret;
+	error = rsm_try_mmap(address, length, perm_to_prot(perm),
+			     MAP_SHARED | flags, handle->seg.fd, offset);
+	if (error)
+		return error;
 	import->map = *address;
 	import->first = offset;
 	import->span = length;
@@ -235,7 +250,41 @@ static int add_mapping(struct rsm_handle *handle, void **address, int flags,
 	/* Last, for the sake of children as well. */
 	__atomic_store_n(&import->mapped, true, __ATOMIC_RELEASE);
 	rsm_import_update(handle);
-	return RSM_SUCCESS;
+	return 0;
+}
+
+static int fail_status(int error)
+{
+	if (error == EBADF)
+		return rsm_fail(rsm_mmap_error(error), RSM_FD_CLOSED);
+	return rsm_fail(RSMERR_INSUFFICIENT_MEM,
+			"no memory to map the status page (%s): see RLIMIT_AS, and vm.max_map_count",
+			strerrorname_np(error));
+}
+
+static int fail_mapping(int error, rsm_permission_t perm, size_t length)
+{
+	int ret = rsm_mmap_error(error);
+
+	switch (error) {
+	case EACCES:
+		return rsm_fail(ret, "connected without %s",
+				perm & RSM_PERM_WRITE ?
+					"RSM_PERM_RDWR, which such a mapping needs" :
+					"RSM_PERM_READ, which a mapping needs");
+	case EAGAIN:
+		return rsm_fail(ret, "the connection has too many mappings, those of children and of parts included");
+	case EBADF:
+		return rsm_fail(ret, RSM_FD_CLOSED);
+	case ENODEV:
+		return rsm_fail_plain(ret);
+	case ENOMEM:
+		return rsm_fail(ret, "no room to map %zu bytes: see RLIMIT_AS, and vm.max_map_count",
+				length);
+	case EOPNOTSUPP:
+		return rsm_fail(ret, "the controller's connections cannot be mapped: use get and put");
+	}
+	return rsm_fail(ret, "mmap() failed (%s)", strerrorname_np(error));
 }
 
 static int map(struct rsm_handle *handle, void **address, rsm_attribute_t attr,
@@ -246,15 +295,19 @@ static int map(struct rsm_handle *handle, void **address, rsm_attribute_t attr,
 	int ret;
 
 	if (!address)
-		return RSMERR_BAD_ADDR;
+		return rsm_fail(RSMERR_BAD_ADDR, "address is NULL");
 	ret = check_map(&handle->import, *address, attr, perm, offset, length);
 	if (ret)
 		return ret;
+	ret = rsm_segment_map_status(&handle->seg);
+	if (ret)
+		return fail_status(ret);
 	addr = flags ? *address : usable_hint(*address);
 	ret = add_mapping(handle, &addr, flags, perm, offset, length);
-	if (!ret)
-		*address = addr;
-	return ret;
+	if (ret)
+		return fail_mapping(ret, perm, length);
+	*address = addr;
+	return RSM_SUCCESS;
 }
 
 /*
@@ -266,15 +319,17 @@ void rsm_import_map_whole(struct rsm_handle *handle)
 {
 	struct rsm_import *import = &handle->import;
 	void *addr = NULL;
+	int error;
 
-	if (import->mapped)
+	if (import->mapped || rsm_segment_map_status(&handle->seg))
 		return;
 	/* Before it is mapped, so that a child does not take it for another. */
 	import->implicit = true;
-	switch (add_mapping(handle, &addr, 0, import->granted, 0,
-			    import->length)) {
-	case RSM_SUCCESS:
+	error = add_mapping(handle, &addr, 0, import->granted, 0,
+			    import->length);
+	if (!error)
 		return;
+	switch (rsm_mmap_error(error)) {
 	case RSMERR_BAD_PERMS:
 	case RSMERR_MAP_FAILED:
 		import->unmappable = true;
@@ -290,7 +345,7 @@ int rsm_memseg_import_map(rsm_memseg_import_handle_t im_memseg, void **address,
 	int ret;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(im_memseg, RSM_HANDLE_IMPORT);
 	ret = map(handle, address, attr, perm, offset, length);
 	rsm_handle_release(handle);
 	return ret;
@@ -299,14 +354,15 @@ int rsm_memseg_import_map(rsm_memseg_import_handle_t im_memseg, void **address,
 int rsm_memseg_import_unmap(rsm_memseg_import_handle_t im_memseg)
 {
 	struct rsm_handle *handle = hold(im_memseg);
-	int ret = RSMERR_SEG_NOT_MAPPED;
+	int ret = RSM_SUCCESS;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
-	if (handle->import.mapped) {
+		return rsm_handle_fail(im_memseg, RSM_HANDLE_IMPORT);
+	if (handle->import.mapped)
 		remove_mapping(handle);
-		ret = RSM_SUCCESS;
-	}
+	else
+		ret = rsm_fail(RSMERR_SEG_NOT_MAPPED,
+			       "the connection has no mapping");
 	rsm_handle_release(handle);
 	return ret;
 }
@@ -315,15 +371,18 @@ int rsm_memseg_import_set_mode(rsm_memseg_import_handle_t im_memseg,
 			       rsm_barrier_mode_t mode)
 {
 	struct rsm_handle *handle = hold(im_memseg);
-	int ret = RSMERR_BAD_MODE;
+	int ret = RSM_SUCCESS;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(im_memseg, RSM_HANDLE_IMPORT);
 	if (mode == RSM_BARRIER_MODE_EXPLICIT ||
 	    mode == RSM_BARRIER_MODE_IMPLICIT) {
 		handle->import.mode = mode;
 		rsm_import_update(handle);
-		ret = RSM_SUCCESS;
+	} else {
+		ret = rsm_fail(RSMERR_BAD_MODE,
+			       "mode %d is not RSM_BARRIER_MODE_EXPLICIT or RSM_BARRIER_MODE_IMPLICIT",
+			       mode);
 	}
 	rsm_handle_release(handle);
 	return ret;
@@ -334,14 +393,14 @@ int rsm_memseg_import_get_mode(rsm_memseg_import_handle_t im_memseg,
 {
 	struct rsm_handle *handle = rsm_handle_share(im_memseg,
 						     RSM_HANDLE_IMPORT);
-	int ret = RSMERR_BAD_ADDR;
+	int ret = RSM_SUCCESS;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
-	if (mode) {
+		return rsm_handle_fail(im_memseg, RSM_HANDLE_IMPORT);
+	if (mode)
 		*mode = handle->import.mode;
-		ret = RSM_SUCCESS;
-	}
+	else
+		ret = rsm_fail(RSMERR_BAD_ADDR, "mode is NULL");
 	rsm_handle_unshare(handle);
 	return ret;
 }

@@ -13,6 +13,38 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+#define __cold __attribute__((__cold__))
+#define __printf(format, first) __attribute__((__format__(printf, format, first)))
+
+/* detail.c */
+
+__cold __printf(1, 2) void rsm_say(const char *format, ...);
+__cold void rsm_say_plain(int error);
+__cold int rsm_fail_ioctl(unsigned long nr, const void *cmd, int ret, int error);
+__cold int rsm_fail_errno(unsigned long nr, int ret, int error);
+
+/*
+ * Say for rsm_last_error() why the caller's function fails, and return @error.
+ * All that fails does so by one of these, or of those above, when nothing can
+ * make it succeed any more.
+ */
+#define rsm_fail(error, ...) (rsm_say(__VA_ARGS__), (error))
+
+/* The same with what there is to say of the error in general */
+static inline int rsm_fail_plain(int error)
+{
+	rsm_say_plain(error);
+	return error;
+}
+
+/* For several functions */
+#define RSM_NOT_ALIGNED "%s %#jx is not a multiple of %zu"
+#define RSM_OTHER_BITS "permissions %#o are not of RSM_PERM_RDWR, 0600"
+#define RSM_FD_CLOSED "the handle's descriptor was closed by the application"
+
+/* limits.c */
+__cold int rsm_fail_memory(const char *what, uint64_t total, uint64_t more);
+__cold int rsm_fail_resources(int ret, int error);
 
 /* handle.c */
 
@@ -161,6 +193,7 @@ struct rsm_handle *rsm_handle_share_slowly(struct rsm_handle *handle,
 					   const void *value,
 					   enum rsm_handle_kind kinds);
 void rsm_handle_wake(int32_t *count);
+__cold void rsm_handle_say(const void *value, enum rsm_handle_kind kinds);
 
 void rsm_handle_forget_threads(void);
 
@@ -233,8 +266,31 @@ static inline struct rsm_handle *rsm_handle_share(const void *value,
 	return rsm_handle_share_slowly(handle, value, kinds);
 }
 
+/* Fail because @value is no handle of these kinds. */
+static inline int rsm_handle_fail(const void *value, enum rsm_handle_kind kinds)
+{
+	rsm_handle_say(value, kinds);
+	switch (kinds) {
+	case RSM_HANDLE_CONTROLLER:
+		return RSMERR_BAD_CTLR_HNDL;
+	case RSM_HANDLE_LOCALMEM:
+		return RSMERR_BAD_LOCALMEM_HNDL;
+	default:
+		return RSMERR_BAD_SEG_HNDL;
+	}
+}
+
+/* Fail because rsm_handle_new() did. */
+static inline int rsm_handle_fail_new(void)
+{
+	return rsm_fail(RSMERR_INSUFFICIENT_MEM,
+			"no memory for a handle, or %zu are in use",
+			RSM_CHUNKS * RSM_CHUNK_SLOTS);
+}
+
 /* segment.c */
 int rsm_segment_map_status(struct rsm_segment *seg);
+__cold int rsm_segment_fail_pollfds(const struct rsm_segment *seg);
 bool rsm_segment_is_live(struct rsm_segment *seg);
 void rsm_segment_close(struct rsm_handle *handle);
 
@@ -280,11 +336,13 @@ void rsm_futex_wait(const uint32_t *word, uint32_t value, uint64_t timeout_ns);
 void rsm_futex_wake(const uint32_t *word);
 
 /* kernel.c */
+int rsm_try_ioctl(int fd, unsigned long nr, void *cmd, __u32 *out_error);
 int rsm_ioctl(int fd, unsigned long nr, void *cmd, __u32 *out_error);
 int rsm_control(unsigned long nr, void *cmd, __u32 *out_error, int open_error);
 void rsm_close(int fd);
-int rsm_mmap(void **addr, size_t length, int prot, int flags, int fd,
-	     off_t offset);
+int rsm_try_mmap(void **addr, size_t length, int prot, int flags, int fd,
+		 off_t offset);
+int rsm_mmap_error(int error);
 size_t rsm_page_size(void);
 
 /* controller.c */

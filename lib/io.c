@@ -158,8 +158,20 @@ static int check_rights(const struct rsm_import *import,
 			rsm_permission_t rights)
 {
 	if ((import->rights & rights) != rights)
-		return RSMERR_PERM_DENIED;
+		return rsm_fail(RSMERR_PERM_DENIED,
+				"rights %#o are needed: the segment is connected with %#o, and mapped with %#o",
+				rights, import->granted, import->rights);
 	return RSM_SUCCESS;
+}
+
+/* Not inline, so that the check is. */
+static __attribute_noinline__ int fail_range(const struct rsm_import *import,
+					     uint64_t offset, uint64_t length)
+{
+	return rsm_fail(RSMERR_BAD_OFFSET,
+			"%ju bytes at offset %#jx are not within the %s: %ju bytes at %#jx",
+			length, offset, import->mapped ? "mapping" : "segment",
+			import->span, import->first);
 }
 
 static int check_range(const struct rsm_import *import, uint64_t offset,
@@ -168,10 +180,17 @@ static int check_range(const struct rsm_import *import, uint64_t offset,
 	uint64_t end;
 
 	if (__builtin_add_overflow(offset, length, &end))
-		return RSMERR_BAD_LENGTH;
+		return rsm_fail(RSMERR_BAD_LENGTH,
+				"length %ju is too large for offset %#jx",
+				length, offset);
 	if (offset < import->first || end > import->first + import->span)
-		return RSMERR_BAD_OFFSET;
+		return fail_range(import, offset, length);
 	return RSM_SUCCESS;
+}
+
+static int fail_negative(off_t offset)
+{
+	return rsm_fail(RSMERR_BAD_OFFSET, "offset %jd is negative", offset);
 }
 
 static bool implicit_mode(const struct rsm_import *import)
@@ -182,7 +201,8 @@ static bool implicit_mode(const struct rsm_import *import)
 static int check_barrier(const struct rsm_import *import)
 {
 	if (implicit_mode(import) && !import->barrier)
-		return RSMERR_BARRIER_UNINITIALIZED;
+		return rsm_fail(RSMERR_BARRIER_UNINITIALIZED,
+				"in implicit mode rsm_memseg_import_init_barrier() comes first, or rsm_memseg_import_set_mode()");
 	return RSM_SUCCESS;
 }
 
@@ -196,7 +216,8 @@ static __always_inline void copy_mapped(char *mapped, void *data, size_t count,
 		copy(data, mapped, count);
 }
 
-static __always_inline int
+/* False: in implicit mode, the connection was cut off */
+static __always_inline bool
 copy_direct(const struct rsm_handle *handle, uint64_t offset, void *data,
 	    size_t count, copy_elements *copy, rsm_permission_t right)
 {
@@ -206,13 +227,13 @@ copy_direct(const struct rsm_handle *handle, uint64_t offset, void *data,
 
 	if (!implicit_mode(import)) {
 		copy_mapped(mapped, data, count, copy, right);
-		return RSM_SUCCESS;
+		return true;
 	}
 	if (unlikely(!rsm_is_live(status)))
-		return RSMERR_CONN_ABORTED;
+		return false;
 	copy_mapped(mapped, data, count, copy, right);
 	rsm_fence();
-	return likely(rsm_is_live(status)) ? RSM_SUCCESS : RSMERR_CONN_ABORTED;
+	return likely(rsm_is_live(status));
 }
 
 /* Let the kernel do transfers, and tell how many were completed. */
@@ -254,12 +275,21 @@ static bool aligned(const void *data, off_t offset, size_t size)
 	return !(((uintptr_t)data | offset) & (size - 1));
 }
 
+static int fail_aligned(const void *data, off_t offset, size_t size)
+{
+	if (aligned(data, 0, size))
+		return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED,
+				"offset", offset, size);
+	return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED, "address",
+			(uintptr_t)data, size);
+}
+
 static int check_data(const void *data, off_t offset, size_t size)
 {
 	if (!data)
-		return RSMERR_BAD_ADDR;
+		return rsm_fail(RSMERR_BAD_ADDR, "the data pointer is NULL");
 	return aligned(data, offset, size) ? RSM_SUCCESS :
-					     RSMERR_BAD_MEM_ALIGNMENT;
+					     fail_aligned(data, offset, size);
 }
 
 static int do_transfer(const struct rsm_handle *handle, off_t offset,
@@ -274,18 +304,21 @@ static int do_transfer(const struct rsm_handle *handle, off_t offset,
 	if (ret)
 		return ret;
 	if (offset < 0)
-		return RSMERR_BAD_OFFSET;
+		return fail_negative(offset);
 	if (__builtin_mul_overflow(count, element->size, &length))
-		return RSMERR_BAD_LENGTH;
+		return rsm_fail(RSMERR_BAD_LENGTH,
+				"%zu elements of %zu bytes are too many", count,
+				element->size);
 	ret = check_range(import, offset, length);
 	if (!ret)
 		ret = check_barrier(import);
 	if (ret)
 		return ret;
-	if (import->mapped)
-		return copy_direct(handle, offset, data, count, element->copy,
-				   right);
-	return copy_one_by_kernel(handle, right, offset, data, length);
+	if (!import->mapped)
+		return copy_one_by_kernel(handle, right, offset, data, length);
+	if (!copy_direct(handle, offset, data, count, element->copy, right))
+		return rsm_fail_plain(RSMERR_CONN_ABORTED);
+	return RSM_SUCCESS;
 }
 
 /* @right: of the two, that of a get or that of a put */
@@ -297,12 +330,12 @@ static int transfer_any(rsm_memseg_import_handle_t im_memseg, off_t offset,
 	int ret;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(im_memseg, RSM_HANDLE_IMPORT);
 	ret = check_data(data, offset, element->size);
 	if (!ret && needs_map(handle)) {
 		handle = map_whole(handle, im_memseg);
 		if (!handle)
-			return RSMERR_BAD_SEG_HNDL;
+			return rsm_handle_fail(im_memseg, RSM_HANDLE_IMPORT);
 	}
 	if (!ret)
 		ret = do_transfer(handle, offset, data, count, element, right);
@@ -334,10 +367,16 @@ uncount_and_transfer(rsm_memseg_import_handle_t im_memseg, off_t offset,
 	return transfer_any(im_memseg, offset, data, count, element, right);
 }
 
-static __attribute_noinline__ int wake(struct rsm_handle *handle, int ret)
+static __attribute_noinline__ int wake(struct rsm_handle *handle)
 {
 	rsm_handle_wake(&handle->users);
-	return ret;
+	return RSM_SUCCESS;
+}
+
+static __attribute_noinline__ int fail_aborted(struct rsm_handle *handle)
+{
+	rsm_handle_unshare(handle);
+	return rsm_fail_plain(RSMERR_CONN_ABORTED);
 }
 
 /* All calls are the last thing done: nothing is to be saved for after them. */
@@ -347,17 +386,18 @@ static __always_inline int transfer(rsm_memseg_import_handle_t im_memseg,
 				    rsm_permission_t right)
 {
 	struct rsm_handle *handle = rsm_handle_slot(im_memseg);
-	int ret;
 
 	if (unlikely(!handle))
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(im_memseg, RSM_HANDLE_IMPORT);
 	if (unlikely(!rsm_handle_count(handle) ||
 		     !is_simple(handle, im_memseg, offset, data, count,
 				element->size, right)))
 		return uncount_and_transfer(im_memseg, offset, data, count,
 					    element, right);
-	ret = copy_direct(handle, offset, data, 1, element->copy_few, right);
-	return likely(rsm_handle_uncount(handle)) ? ret : wake(handle, ret);
+	if (unlikely(!copy_direct(handle, offset, data, 1, element->copy_few,
+				  right)))
+		return fail_aborted(handle);
+	return likely(rsm_handle_uncount(handle)) ? RSM_SUCCESS : wake(handle);
 }
 
 int rsm_memseg_import_get8(rsm_memseg_import_handle_t im_memseg, off_t offset,
@@ -459,12 +499,16 @@ static int find_localmem(struct batch *batch, const rsm_iovec_t *entry,
 		handle = rsm_handle_try_share(handle, entry->local.handle,
 					      RSM_HANDLE_LOCALMEM);
 	if (!handle)
-		return RSMERR_BAD_LOCALMEM_HNDL;
+		return rsm_handle_fail(entry->local.handle,
+				       RSM_HANDLE_LOCALMEM);
 	batch->held[batch->nr_held++] = handle;
 	if (__builtin_add_overflow(entry->local_offset, entry->transfer_length,
 				   &end) ||
 	    end > handle->localmem.length)
-		return RSMERR_BAD_LENGTH;
+		return rsm_fail(RSMERR_BAD_LENGTH,
+				"%zu bytes at %zu are not within the local memory of %zu bytes",
+				entry->transfer_length, entry->local_offset,
+				handle->localmem.length);
 	*out = handle->localmem.addr + entry->local_offset;
 	return RSM_SUCCESS;
 }
@@ -474,9 +518,11 @@ static int find_local(struct batch *batch, const rsm_iovec_t *entry, char **out)
 	if (entry->io_type == RSM_HANDLE_TYPE)
 		return find_localmem(batch, entry, out);
 	if (entry->io_type != RSM_VA_TYPE)
-		return RSMERR_BAD_SGIO;
+		return rsm_fail(RSMERR_BAD_SGIO,
+				"io_type %d is not RSM_HANDLE_TYPE or RSM_VA_TYPE",
+				entry->io_type);
 	if (!entry->local.vaddr)
-		return RSMERR_BAD_ADDR;
+		return rsm_fail(RSMERR_BAD_ADDR, "local.vaddr is NULL");
 	*out = entry->local.vaddr + entry->local_offset;
 	return RSM_SUCCESS;
 }
@@ -507,19 +553,16 @@ static int do_batch(const struct rsm_handle *handle, rsm_permission_t right,
 		    const struct batch *batch, size_t *done)
 {
 	const struct rsm_copy_vec *vec = batch->vec;
-	int ret = RSM_SUCCESS;
 
 	*done = 0;
 	if (batch->count && !handle->import.mapped)
 		return copy_by_kernel(handle, right, vec, batch->count, done);
-	for (; *done < batch->count; ++*done, vec++) {
-		ret = copy_direct(handle, vec->offset,
-				  (void *)(uintptr_t)vec->vaddr, vec->length,
-				  any_element.copy, right);
-		if (ret)
-			break;
-	}
-	return ret;
+	for (; *done < batch->count; ++*done, vec++)
+		if (!copy_direct(handle, vec->offset,
+				 (void *)(uintptr_t)vec->vaddr, vec->length,
+				 any_element.copy, right))
+			return rsm_fail_plain(RSMERR_CONN_ABORTED);
+	return RSM_SUCCESS;
 }
 
 static int do_list(const struct rsm_handle *handle, rsm_permission_t right,
@@ -545,7 +588,9 @@ static int check_list(const rsm_scat_gath_t *sg_io)
 {
 	if (!sg_io->io_request_count ||
 	    sg_io->io_request_count > RSM_MAX_SGIOREQS || !sg_io->iovec)
-		return RSMERR_BAD_SGIO;
+		return rsm_fail(RSMERR_BAD_SGIO,
+				"io_request_count %lu is not 1 to %d, or iovec is NULL",
+				sg_io->io_request_count, RSM_MAX_SGIOREQS);
 	return RSM_SUCCESS;
 }
 
@@ -555,16 +600,17 @@ static int transfer_list(rsm_scat_gath_t *sg_io, rsm_permission_t right)
 	int ret;
 
 	if (!sg_io)
-		return RSMERR_BAD_SGIO;
+		return rsm_fail(RSMERR_BAD_SGIO, "sg_io is NULL");
 	sg_io->io_residual_count = sg_io->io_request_count;
 	handle = share(sg_io->remote_handle);
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(sg_io->remote_handle, RSM_HANDLE_IMPORT);
 	ret = check_list(sg_io);
 	if (!ret && needs_map(handle)) {
 		handle = map_whole(handle, sg_io->remote_handle);
 		if (!handle)
-			return RSMERR_BAD_SEG_HNDL;
+			return rsm_handle_fail(sg_io->remote_handle,
+					       RSM_HANDLE_IMPORT);
 	}
 	if (!ret)
 		ret = do_list(handle, right, sg_io);
@@ -606,11 +652,11 @@ static int atomic_direct(const struct rsm_handle *handle,
 	char *word = import->map + (cmd->offset - import->first);
 
 	if (implicit_mode(import) && !rsm_is_live(handle->seg.status))
-		return RSMERR_CONN_ABORTED;
+		return rsm_fail_plain(RSMERR_CONN_ABORTED);
 	cmd->out_old = do_atomic((uint64_t *)word, cmd);
 	rsm_fence();
 	if (implicit_mode(import) && !rsm_is_live(handle->seg.status))
-		return RSMERR_CONN_ABORTED;
+		return rsm_fail_plain(RSMERR_CONN_ABORTED);
 	return RSM_SUCCESS;
 }
 
@@ -622,12 +668,12 @@ static int check_atomic(const struct rsm_import *import, off_t offset)
 	if (ret)
 		return ret;
 	if (offset < 0)
-		return RSMERR_BAD_OFFSET;
+		return fail_negative(offset);
 	ret = check_range(import, offset, sizeof(uint64_t));
 	if (ret)
 		return ret;
 	if (!(import->flags & RSM_EXPORT_LOCK_OPS))
-		return RSMERR_LOCKS_NOT_ENABLED;
+		return rsm_fail_plain(RSMERR_LOCKS_NOT_ENABLED);
 	return check_barrier(import);
 }
 
@@ -653,19 +699,19 @@ static int atomic_any(rsm_memseg_import_handle_t im_memseg,
 		      struct rsm_import_atomic *cmd, uint64_t *old)
 {
 	struct rsm_handle *handle = share(im_memseg);
-	bool aligned_word = !(cmd->offset % sizeof(uint64_t));
-	int ret = RSMERR_BAD_MEM_ALIGNMENT;
+	bool aligned_word = aligned(NULL, cmd->offset, sizeof(uint64_t));
+	int ret;
 
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(im_memseg, RSM_HANDLE_IMPORT);
 	if (aligned_word && needs_map(handle)) {
 		handle = map_whole(handle, im_memseg);
 		if (!handle)
-			return RSMERR_BAD_SEG_HNDL;
+			return rsm_handle_fail(im_memseg, RSM_HANDLE_IMPORT);
 	}
 	cmd->size = sizeof(*cmd);
-	if (aligned_word)
-		ret = atomic(handle, cmd, old);
+	ret = aligned_word ? atomic(handle, cmd, old) :
+			     fail_aligned(NULL, cmd->offset, sizeof(uint64_t));
 	rsm_handle_unshare(handle);
 	return ret;
 }

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -57,16 +58,34 @@ size_t rsm_page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
+static int do_ioctl(int fd, unsigned long nr, void *cmd, __u32 *out_error)
+{
+	/* It is not always written, and may be left over from another call. */
+	*out_error = 0;
+	if (!ioctl(fd, nr, cmd))
+		return RSM_SUCCESS;
+	return *out_error ? (int)*out_error : errors[find_error(errno)].ioctl;
+}
+
+/* An ioctl of which nothing is said if it fails: it need not be the end. */
+int rsm_try_ioctl(int fd, unsigned long nr, void *cmd, __u32 *out_error)
+{
+	int saved_errno = errno;
+	int ret = do_ioctl(fd, nr, cmd, out_error);
+
+	errno = saved_errno;
+	return ret;
+}
+
 int rsm_ioctl(int fd, unsigned long nr, void *cmd, __u32 *out_error)
 {
 	int saved_errno = errno;
-	int ret = RSM_SUCCESS;
+	int ret = do_ioctl(fd, nr, cmd, out_error);
 
-	/* It is not always written, and may be left over from another call. */
-	*out_error = 0;
-	if (ioctl(fd, nr, cmd))
-		ret = *out_error ? (int)*out_error :
-				   errors[find_error(errno)].ioctl;
+	if (ret && *out_error)
+		rsm_fail_ioctl(nr, cmd, ret, errno);
+	else if (ret)
+		rsm_fail_errno(nr, ret, errno);
 	errno = saved_errno;
 	return ret;
 }
@@ -94,33 +113,60 @@ static int open_control(void)
 	return fd;
 }
 
+static int fail_open(int ret, int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		return rsm_fail(ret, RSM_DEV ": the module is not loaded: modprobe rsmctl");
+	case EACCES:
+	case EPERM:
+		return rsm_fail(ret, RSM_DEV ": permission denied: see its mode, and the devices that a container may use");
+	case EMFILE:
+	case ENFILE:
+		return rsm_fail_resources(ret, error);
+	}
+	return rsm_fail(ret, RSM_DEV " cannot be opened (%s)",
+			strerrorname_np(error));
+}
+
 /* An ioctl of the control node; @open_error if that cannot be opened. */
 int rsm_control(unsigned long nr, void *cmd, __u32 *out_error, int open_error)
 {
 	int saved_errno = errno;
-	int ret = open_error;
 	int fd = open_control();
+	int ret;
 
 	if (fd >= 0) {
 		ret = rsm_ioctl(fd, nr, cmd, out_error);
 		rsm_close(fd);
+	} else {
+		ret = fail_open(open_error, errno);
 	}
 	errno = saved_errno;
 	return ret;
 }
 
-int rsm_mmap(void **addr, size_t length, int prot, int flags, int fd,
-	     off_t offset)
+/* Returns 0 or an errno, and says nothing. */
+int rsm_try_mmap(void **addr, size_t length, int prot, int flags, int fd,
+		 off_t offset)
 {
 	int saved_errno = errno;
-	int ret = RSM_SUCCESS;
+	int error = 0;
 	void *map;
 
 	map = mmap(*addr, length, prot, flags, fd, offset);
 	if (map == MAP_FAILED)
-		ret = errors[find_error(errno)].mmap;
+		error = errno;
 	else
 		*addr = map;
 	errno = saved_errno;
-	return ret;
+	return error;
+}
+
+/* What that errno is in terms of RSMAPI */
+int rsm_mmap_error(int error)
+{
+	return errors[find_error(error)].mmap;
 }

@@ -11,15 +11,21 @@ static int check_memory(rsmapi_controller_handle_t controller,
 {
 	struct rsm_controller_info info;
 
-	if ((uintptr_t)local_vaddr & (rsm_page_size() - 1))
-		return RSMERR_BAD_ADDR;
-	if (rsm_ctlr_info(controller, &info))
-		return RSMERR_BAD_CTLR_HNDL;
+	int ret;
+
+	if ((uintptr_t)local_vaddr % rsm_page_size())
+		return rsm_fail(RSMERR_BAD_ADDR, RSM_NOT_ALIGNED, "address",
+				(uintptr_t)local_vaddr, rsm_page_size());
+	ret = rsm_ctlr_info(controller, &info);
+	if (ret)
+		return ret;
 	if (!handle)
-		return RSMERR_BAD_LOCALMEM_HNDL;
+		return rsm_fail(RSMERR_BAD_LOCALMEM_HNDL, "handle is NULL");
 	if (!len)
-		return RSMERR_BAD_LENGTH;
-	return local_vaddr ? RSM_SUCCESS : RSMERR_BAD_ADDR;
+		return rsm_fail(RSMERR_BAD_LENGTH, "len is 0");
+	if (!local_vaddr)
+		return rsm_fail(RSMERR_BAD_ADDR, "local_vaddr is NULL");
+	return RSM_SUCCESS;
 }
 
 int rsm_create_localmemory_handle(rsmapi_controller_handle_t controller,
@@ -34,7 +40,7 @@ int rsm_create_localmemory_handle(rsmapi_controller_handle_t controller,
 		return ret;
 	new = rsm_handle_new(RSM_HANDLE_LOCALMEM);
 	if (!new)
-		return RSMERR_INSUFFICIENT_MEM;
+		return rsm_handle_fail_new();
 	new->localmem.addr = local_vaddr;
 	new->localmem.length = len;
 	*handle = (rsm_localmemory_handle_t)new->value;
@@ -47,12 +53,14 @@ int rsm_free_localmemory_handle(rsmapi_controller_handle_t controller,
 {
 	struct rsm_controller_info info;
 	struct rsm_handle *old;
+	int ret;
 
-	if (rsm_ctlr_info(controller, &info))
-		return RSMERR_BAD_CTLR_HNDL;
+	ret = rsm_ctlr_info(controller, &info);
+	if (ret)
+		return ret;
 	old = rsm_handle_hold(handle, RSM_HANDLE_LOCALMEM);
 	if (!old)
-		return RSMERR_BAD_LOCALMEM_HNDL;
+		return rsm_handle_fail(handle, RSM_HANDLE_LOCALMEM);
 	rsm_handle_free(old);
 	return RSM_SUCCESS;
 }

@@ -33,6 +33,9 @@ struct rsm_held_lock {
  */
 #define LOOK_NS (100 * NS_PER_MS)
 
+/* Beside RSMERR_: another thread has the lock, or is taking it */
+#define BUSY (-1)
+
 /* The number of this thread; a pthread_t is used again when one has ended. */
 static uint64_t self(void)
 {
@@ -86,7 +89,8 @@ static int add(struct rsm_segment *seg, off_t offset)
 
 	errno = saved_errno;
 	if (!lock)
-		return RSMERR_INSUFFICIENT_MEM;
+		return rsm_fail(RSMERR_INSUFFICIENT_MEM,
+				"no memory to note the lock");
 	*lock = (struct rsm_held_lock){
 		.next = seg->locks,
 		.offset = offset,
@@ -96,7 +100,7 @@ static int add(struct rsm_segment *seg, off_t offset)
 	return RSM_SUCCESS;
 }
 
-/* Try to be the one thread. RSMERR_TIMEOUT: another one is */
+/* Try to be the one thread, or return BUSY. */
 static int try_claim(struct rsm_segment *seg, off_t offset)
 {
 	const struct rsm_held_lock *lock = *find(seg, offset);
@@ -105,8 +109,11 @@ static int try_claim(struct rsm_segment *seg, off_t offset)
 		return add(seg, offset);
 	/* The kernel let go of it. */
 	if (!rsm_segment_is_live(seg))
-		return RSMERR_CONN_ABORTED;
-	return is_mine(lock) ? RSMERR_LOCK_HELD : RSMERR_TIMEOUT;
+		return rsm_fail_plain(RSMERR_CONN_ABORTED);
+	if (is_mine(lock))
+		return rsm_fail(RSMERR_LOCK_HELD,
+				"this thread has lock %#jx already", offset);
+	return BUSY;
 }
 
 /* Wait to be the one thread that has the lock or is taking it. */
@@ -122,12 +129,16 @@ static int claim(struct rsm_handle *handle, const void *memseg, off_t offset,
 		left = rsm_time_left(deadline);
 		unlocks = __atomic_load_n(&seg->unlocks, __ATOMIC_SEQ_CST);
 		if (rsm_handle_ended(handle, memseg))
-			return RSMERR_BAD_SEG_HNDL;
+			return rsm_handle_fail(memseg, RSM_HANDLE_SEGMENT);
 		pthread_mutex_lock(&rsm_locks_lock);
 		ret = try_claim(seg, offset);
 		pthread_mutex_unlock(&rsm_locks_lock);
-		if (ret != RSMERR_TIMEOUT || !left)
+		if (ret != BUSY)
 			return ret;
+		if (!left)
+			return rsm_fail(RSMERR_TIMEOUT,
+					"another thread of the process has lock %#jx",
+					offset);
 		rsm_futex_wait(&seg->unlocks, unlocks,
 			       left < LOOK_NS ? left : LOOK_NS);
 	}
@@ -156,14 +167,16 @@ static int acquire(struct rsm_segment *seg, off_t offset, uint64_t deadline,
 
 	do {
 		cmd.timeout_ns = rsm_time_left(deadline);
-		ret = rsm_ioctl(seg->fd, RSM_LOCK, &cmd, &cmd.out_error);
+		ret = rsm_try_ioctl(seg->fd, RSM_LOCK, &cmd, &cmd.out_error);
 	} while (ret == RSMERR_INTERRUPTED);
-	if (ret)
+	if (ret) {
 		unclaim(seg, offset);
-	else if (flags)
+		return rsm_fail_ioctl(RSM_LOCK, &cmd, ret, 0);
+	}
+	if (flags)
 		*flags = cmd.out_flags & RSM_LOCK_OWNER_DIED ? RSM_OWNER_DIED :
 							       0;
-	return ret;
+	return RSM_SUCCESS;
 }
 
 int rsm_memseg_lock(void *memseg, off_t offset, int timeout, uint_t *flags)
@@ -174,7 +187,7 @@ int rsm_memseg_lock(void *memseg, off_t offset, int timeout, uint_t *flags)
 
 	handle = rsm_handle_enter(memseg);
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_SEGMENT);
 	ret = claim(handle, memseg, offset, deadline);
 	if (!ret)
 		ret = acquire(&handle->seg, offset, deadline, flags);
@@ -196,17 +209,20 @@ static bool have(struct rsm_segment *seg, off_t offset)
 int rsm_memseg_unlock(void *memseg, off_t offset)
 {
 	struct rsm_unlock cmd = { .size = sizeof(cmd), .offset = offset };
-	int ret = RSMERR_LOCK_NOT_HELD;
 	struct rsm_handle *handle;
+	int ret;
 
 	handle = rsm_handle_share(memseg, RSM_HANDLE_SEGMENT);
 	if (!handle)
-		return RSMERR_BAD_SEG_HNDL;
+		return rsm_handle_fail(memseg, RSM_HANDLE_SEGMENT);
 	if (have(&handle->seg, offset)) {
 		ret = rsm_ioctl(handle->seg.fd, RSM_UNLOCK, &cmd,
 				&cmd.out_error);
 		/* In this order: else another thread is told it has it. */
 		unclaim(&handle->seg, offset);
+	} else {
+		ret = rsm_fail(RSMERR_LOCK_NOT_HELD,
+			       "this thread does not have lock %#jx", offset);
 	}
 	rsm_handle_unshare(handle);
 	return ret;

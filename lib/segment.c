@@ -14,25 +14,33 @@
 
 /*
  * Have the status page, which is mapped when it is first needed: to map it
- * takes as long as to connect. Threads may do so at the same time.
+ * takes as long as to connect. Threads may do so at the same time. Returns 0 or
+ * an errno, and says nothing.
  */
 int rsm_segment_map_status(struct rsm_segment *seg)
 {
 	const struct rsm_status *none = NULL;
 	void *status = NULL;
-	int ret;
+	int error;
 
 	if (__atomic_load_n(&seg->status, __ATOMIC_ACQUIRE))
-		return RSM_SUCCESS;
-	ret = rsm_mmap(&status, rsm_page_size(), PROT_READ, MAP_SHARED, seg->fd,
-		       RSM_STATUS_OFFSET);
-	if (ret)
-		return ret == RSMERR_BAD_SEG_HNDL ? ret :
-						    RSMERR_INSUFFICIENT_MEM;
+		return 0;
+	error = rsm_try_mmap(&status, rsm_page_size(), PROT_READ, MAP_SHARED,
+			     seg->fd, RSM_STATUS_OFFSET);
+	if (error)
+		return error;
 	if (!__atomic_compare_exchange_n(&seg->status, &none, status, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		munmap(status, rsm_page_size());
-	return RSM_SUCCESS;
+	return 0;
+}
+
+/* Fail because there are pollfds of it. */
+int rsm_segment_fail_pollfds(const struct rsm_segment *seg)
+{
+	return rsm_fail(RSMERR_POLLFD_IN_USE,
+			"rsm_memseg_release_pollfd() has yet to be called, as often as rsm_memseg_get_pollfd(): %u times",
+			seg->pollfds);
 }
 
 /* Neither was the import aborted, nor has the segment ended. */
