@@ -9,7 +9,8 @@
  * struct cmd - a subcommand
  * @name: what the user types
  * @help: one line for "rsmctl help"
- * @run: gets the arguments from the name on; returns the exit status
+ * @run: gets the arguments; the first is "rsmctl NAME", for getopt_long() to
+ *	begin its messages with. Returns the exit status.
  */
 struct cmd {
 	const char *name;
@@ -17,6 +18,20 @@ struct cmd {
 	int (*run)(int argc, char **argv);
 };
 
+/*
+ * What is wrong with the arguments, in a line on stderr, and where to learn
+ * more; the other one where getopt_long() has said what is wrong. Both return
+ * the exit status.
+ */
+int cmd_usage(const char *word, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+int cmd_usage_told(const char *word);
+
 extern const struct cmd cmd_bench;
+extern const struct cmd cmd_doctor;
+extern const struct cmd cmd_limits;
+extern const struct cmd cmd_load;
+extern const struct cmd cmd_status;
+extern const struct cmd cmd_unload;
 
 #endif /* CMD_H */
