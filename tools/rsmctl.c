@@ -30,6 +30,7 @@ struct group {
 static const struct group groups[] = {
 	{ "Module", { &cmd_load, &cmd_unload, &cmd_status, &cmd_limits,
 		      &cmd_doctor } },
+	{ "Memory", { &cmd_export, &cmd_import, &cmd_signal, &cmd_wait } },
 	{ "Measurement", { &cmd_bench } },
 };
 
