@@ -32,10 +32,14 @@ extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_export;
 extern const struct cmd cmd_import;
 extern const struct cmd cmd_limits;
+extern const struct cmd cmd_list;
 extern const struct cmd cmd_load;
 extern const struct cmd cmd_signal;
 extern const struct cmd cmd_status;
+extern const struct cmd cmd_trace;
 extern const struct cmd cmd_unload;
 extern const struct cmd cmd_wait;
+extern const struct cmd cmd_watch;
+extern const struct cmd cmd_who;
 
 #endif /* CMD_H */

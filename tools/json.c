@@ -21,12 +21,20 @@ static void write_quoted(FILE *to, const char *text)
 	fputc('"', to);
 }
 
+static void new_line(struct json *json)
+{
+	if (!json->line)
+		fprintf(json->to, "\n%*s", 2 * json->depth, "");
+}
+
 /* What comes before a value */
 static void write_key(struct json *json, const char *key)
 {
-	if (json->depth)
-		fprintf(json->to, "%s\n%*s", json->empty ? "" : ",",
-			2 * json->depth, "");
+	if (json->depth) {
+		if (!json->empty)
+			fputs(json->line ? ", " : ",", json->to);
+		new_line(json);
+	}
 	json->empty = false;
 	if (!key)
 		return;
@@ -46,7 +54,7 @@ static void close_group(struct json *json, char bracket)
 {
 	json->depth--;
 	if (!json->empty)
-		fprintf(json->to, "\n%*s", 2 * json->depth, "");
+		new_line(json);
 	fputc(bracket, json->to);
 	if (!json->depth)
 		fputc('\n', json->to);

@@ -18,11 +18,13 @@
  * @to: where to
  * @depth: objects and arrays that are open
  * @empty: nothing is in the innermost of them yet
+ * @line: all in one line; may be set after json_begin()
  */
 struct json {
 	FILE *to;
 	unsigned int depth;
 	bool empty;
+	bool line;
 };
 
 void json_begin(struct json *json, FILE *to);

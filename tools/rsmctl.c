@@ -30,7 +30,9 @@ struct group {
 static const struct group groups[] = {
 	{ "Module", { &cmd_load, &cmd_unload, &cmd_status, &cmd_limits,
 		      &cmd_doctor } },
+	{ "Objects", { &cmd_list, &cmd_who, &cmd_watch } },
 	{ "Memory", { &cmd_export, &cmd_import, &cmd_signal, &cmd_wait } },
+	{ "Events", { &cmd_trace } },
 	{ "Measurement", { &cmd_bench } },
 };
 

@@ -1,0 +1,153 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# rsmctl trace: follows events, and leaves nothing in tracefs.
+# shellcheck disable=SC2317 # the tests are called by judge
+
+# shellcheck source=judge.sh
+. "$(dirname "$0")/judge.sh"
+
+INSTANCES=/sys/kernel/tracing/instances
+ID=0x400020
+
+# follow [OPTION...]: a trace in the background that has begun
+follow()
+{
+	rsmctl trace "$@" >"$tmp/trace" 2>"$tmp/err" &
+	tracer=$!
+	eventually instance_is_on
+}
+
+instance_is_on()
+{
+	# shellcheck disable=SC2010 # the names are numbers
+	ls -l /proc/"$tracer"/fd 2>/dev/null | grep -q trace_pipe
+}
+
+no_instance()
+{
+	! ls -d "$INSTANCES"/rsmctl-* >/dev/null 2>&1
+}
+
+some_instance()
+{
+	! no_instance
+}
+
+# Something happens: a segment is made, signalled, imported, and ends.
+something()
+{
+	echo hello | rsmctl export --id "$ID" --timeout 60 - >"$tmp/shared" 2>&1 &
+	exporter=$!
+	eventually grep -q "$ID" "$tmp/shared" || return
+	rsmctl import "$ID" >/dev/null && rsmctl signal "$ID"
+	result=$?
+	kill "$exporter"
+	wait "$exporter"
+	return "$result"
+}
+
+stop_tracer()
+{
+	sleep 1
+	kill -INT "$tracer"
+	wait "$tracer"
+	status=$?
+	[ "$status" = 0 ] && eventually no_instance
+}
+
+the_life_of_a_segment()
+{
+	follow && something && stop_tracer &&
+		has "$tmp/trace" 'rsmctl .* create .*segment=.* length=' \
+			"publish .*id=$ID" "connect .*id=$ID rights=r" \
+			'signal .*to=export pending=1' 'disconnect' 'destroy' &&
+		has_not "$tmp/err" . && nothing_left
+}
+
+in_json()
+{
+	follow --json && something && stop_tracer || return
+	while read -r line; do
+		echo "$line" >"$tmp/line"
+		is_json "$tmp/line" || return
+	done <"$tmp/trace"
+	has "$tmp/trace" '"event": "rsm_create", "segment": [0-9]*, ' \
+		'"command": "rsmctl", "pid": [0-9]*' '"id": 4194336'
+}
+
+events_can_be_chosen()
+{
+	follow --event publish -e rsm_destroy && something && stop_tracer &&
+		has "$tmp/trace" ' publish ' ' destroy ' &&
+		has_not "$tmp/trace" ' create ' ' connect '
+}
+
+a_segment_can_be_chosen()
+{
+	follow --segment 1 && something && stop_tracer && [ ! -s "$tmp/trace" ]
+}
+
+it_ends_after_some()
+{
+	follow -n 2 && something && wait "$tracer" && eventually no_instance &&
+		[ "$(wc -l <"$tmp/trace")" = 2 ]
+}
+
+nothing_is_left_when_it_is_killed()
+{
+	follow && kill -9 "$tracer" && wait "$tracer"
+	# the next one takes that away, and its own
+	follow && stop_tracer
+}
+
+readers_may_stop()
+{
+	(timeout 60 rsmctl trace 2>"$tmp/err"; echo $? >"$tmp/status") |
+		head -n 1 >"$tmp/trace" &
+	reader=$!
+	eventually some_instance || return
+	sleep 1
+	something
+	wait "$reader"
+	eventually no_instance && has_not "$tmp/err" . &&
+		[ "$(wc -l <"$tmp/trace")" = 1 ]
+}
+
+lists_events()
+{
+	status 0 rsmctl trace --list &&
+		for event in /sys/kernel/tracing/events/rsmctl/rsm_*; do
+			has "$tmp/out" "^${event##*/}\$" || return
+		done &&
+		has "$tmp/out" '^rsm_rebind$'
+}
+
+root_only()
+{
+	status 1 su -s /bin/sh rsm1 -c 'exec rsmctl trace' &&
+		has "$tmp/err" 'only root' && no_instance
+}
+
+asked_wrongly()
+{
+	status 1 rsmctl trace --event nosuch && has "$tmp/err" nosuch \
+		'trace --list' && no_instance &&
+		status 2 rsmctl trace --event ../x &&
+		status 2 rsmctl trace --segment x && status 2 rsmctl trace -n 0 &&
+		status 2 rsmctl trace more && has "$tmp/err" more
+}
+
+without_the_module()
+{
+	rmmod rsmctl
+	status 1 rsmctl trace && has "$tmp/err" 'rsmctl load'
+	result=$?
+	modprobe rsmctl && return "$result"
+}
+
+judge_all the_life_of_a_segment in_json events_can_be_chosen \
+	a_segment_can_be_chosen it_ends_after_some \
+	nothing_is_left_when_it_is_killed readers_may_stop lists_events \
+	root_only asked_wrongly without_the_module
+exit "$failed"

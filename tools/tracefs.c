@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tracefs.h"
+
+#define ROOT "/sys/kernel/tracing"
+#define EVENTS "events/rsmctl"
+/* Of the names of instances */
+#define PREFIX "rsmctl-"
+
+/* Of the instance, while there is one */
+static char root[64];
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+	stopped = signal;
+}
+
+bool tracefs_stopped(void)
+{
+	return stopped;
+}
+
+/* Without SA_RESTART, so that reading ends. */
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	struct sigaction action = { .sa_handler = stop };
+	size_t i;
+
+	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaction(signals[i], &action, NULL);
+}
+
+static bool write_file(const char *name, const char *text)
+{
+	char path[192];
+	bool done;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	done = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return done;
+}
+
+const char *tracefs_why_not(void)
+{
+	if (!access(ROOT "/" EVENTS, R_OK | X_OK))
+		return "there is no room in " ROOT "/instances for one more";
+	if (errno == EACCES || errno == EPERM)
+		return "only root may follow the kernel's events: try sudo";
+	if (access(ROOT "/events", F_OK))
+		return "tracefs is not there: mount -t tracefs none " ROOT;
+	return "the module is not loaded: try \"rsmctl load\"";
+}
+
+static int is_event(const struct dirent *entry)
+{
+	return !strncmp(entry->d_name, "rsm_", 4);
+}
+
+bool tracefs_list(void)
+{
+	struct dirent **entries;
+	int i, count;
+
+	count = scandir(ROOT "/" EVENTS, &entries, is_event, alphasort);
+	for (i = 0; i < count; i++) {
+		puts(entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	return count > 0;
+}
+
+/* Those of who was killed; one that somebody reads cannot be removed. */
+static void remove_stale(void)
+{
+	DIR *dir = opendir(ROOT "/instances");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, PREFIX, strlen(PREFIX)))
+			unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+	if (dir)
+		closedir(dir);
+}
+
+bool tracefs_open(void)
+{
+	if (access(ROOT "/" EVENTS, R_OK | X_OK))
+		return false;
+	remove_stale();
+	snprintf(root, sizeof(root), ROOT "/instances/" PREFIX "%d", getpid());
+	catch_signals();
+	if (!mkdir(root, 0700))
+		return true;
+	root[0] = '\0';
+	return false;
+}
+
+void tracefs_close(void)
+{
+	write_file("tracing_on", "0");
+	write_file(EVENTS "/enable", "0");
+	rmdir(root);
+	root[0] = '\0';
+}
+
+bool tracefs_filter(uint32_t segment)
+{
+	char filter[64];
+
+	snprintf(filter, sizeof(filter), "segment == %u", segment);
+	return write_file(EVENTS "/filter", filter);
+}
+
+bool tracefs_enable(const char *event)
+{
+	char name[128];
+
+	if (!event)
+		return write_file(EVENTS "/enable", "1");
+	if (!strncmp(event, "rsm_", 4))
+		event += 4;
+	snprintf(name, sizeof(name), EVENTS "/rsm_%s/enable", event);
+	return write_file(name, "1");
+}
+
+FILE *tracefs_pipe(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/trace_pipe", root);
+	return fopen(path, "re");
+}
