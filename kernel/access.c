@@ -5,10 +5,10 @@
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/err.h>
-#include <linux/ipc_namespace.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/user_namespace.h>
 
 #include "rsm_private.h"
 
@@ -106,7 +106,8 @@ int rsm_access_check(const struct rsm_segment *seg,
 	/* perm is an owner's digit: bring the caller's to that place. */
 	if (!(perm & ~(mode << (6 - class_shift(seg)))))
 		return 0;
-	if (ns_capable(pub->key.ns->user_ns, CAP_IPC_OWNER))
+	if (ns_capable(pub->key.ns ? pub->key.ns->user_ns : &init_user_ns,
+		       CAP_IPC_OWNER))
 		return 0;
 	return RSM_ERR_PERM_DENIED;
 }

@@ -6,7 +6,6 @@
  * Numbers are those of the reader's namespaces. A segment is known by the
  * number of its inode, which tells nothing else.
  */
-#include <linux/ipc_namespace.h>
 #include <linux/pid.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
@@ -18,11 +17,15 @@ static void show_segment(struct seq_file *m, const struct rsm_segment *seg,
 			 const char *state)
 {
 	struct pid_namespace *ns = proc_pid_ns(file_inode(m->file)->i_sb);
+	pid_t creator = 0;
 
+	/* The number of one that has ended may be another's by now. */
+	if (pid_has_task(seg->tgid, PIDTYPE_TGID))
+		creator = pid_nr_ns(seg->tgid, ns);
 	seq_printf(m, "rsm-segment:\t%llu\n", (u64)seg->inode->i_ino);
 	seq_printf(m, "rsm-controller:\t%s\n", seg->ctl->name);
 	seq_printf(m, "rsm-state:\t%s\n", state);
-	seq_printf(m, "rsm-creator:\t%d\n", pid_nr_ns(seg->tgid, ns));
+	seq_printf(m, "rsm-creator:\t%d\n", creator);
 	seq_printf(m, "rsm-length:\t%llu\n", seg->length);
 }
 
@@ -84,23 +87,26 @@ static void show_owner(struct seq_file *m, const struct rsm_segment *seg)
 static void show_publication(struct seq_file *m,
 			     const struct rsm_publication *pub)
 {
-	show_id(m, pub->key.id, pub->key.ns->ns.inum);
+	show_id(m, pub->key.id, rsm_ipc_ns_number(pub->key.ns));
 	if (pub->acl)
 		show_acl(m, pub->acl);
 }
 
 static void show_pages(struct seq_file *m, struct rsm_segment *seg)
 {
-	static const struct rsm_pages none;
-	const struct rsm_pages *pages;
+	unsigned long count = 0, huge = 0, extents = 0;
 
 	if (rsm_map_read_lock(seg))
 		return;
-	pages = seg->pages ?: &none;
-	seq_printf(m, "rsm-pages:\t%lu\n", pages->count);
-	seq_printf(m, "rsm-pages-2M:\t%lu\n", pages->nr_huge);
-	seq_printf(m, "rsm-extents:\t%u\n", pages->nr_extents);
+	if (seg->pages) {
+		count = seg->pages->count;
+		huge = seg->pages->nr_huge;
+		extents = seg->pages->nr_extents;
+	}
 	rsm_map_read_unlock(seg);
+	seq_printf(m, "rsm-pages:\t%lu\n", count);
+	seq_printf(m, "rsm-pages-2M:\t%lu\n", huge);
+	seq_printf(m, "rsm-extents:\t%lu\n", extents);
 }
 
 static const char *export_state(const struct rsm_segment *seg)

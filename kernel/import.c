@@ -6,7 +6,6 @@
  * must not fail. An aborted import keeps its trash page, to which its loads
  * and stores go, and is good for closing and unmapping only.
  */
-#include <linux/ipc_namespace.h>
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -104,7 +103,7 @@ void rsm_import_post_all(struct rsm_segment *seg, bool accumulate)
 static void abort_import(struct rsm_segment *seg, struct rsm_import *imp)
 {
 	rsm_handle_end(&imp->handle);
-	seg->nr_imports--;
+	WRITE_ONCE(seg->nr_imports, seg->nr_imports - 1);
 	trace_rsm_abort(imp);
 }
 
@@ -150,7 +149,7 @@ static int admit(struct rsm_segment *seg, const struct rsm_admission *admission,
 		imp->handle.rights = admission->perm;
 		rsm_status_set_rebinds(imp->handle.status, seg->rebinds);
 		list_add(&imp->link, &seg->imports);
-		seg->nr_imports++;
+		WRITE_ONCE(seg->nr_imports, seg->nr_imports + 1);
 		trace_rsm_connect(imp);
 	}
 	spin_unlock(&seg->lock);
@@ -247,7 +246,7 @@ static int find(const struct rsm_controller *ctl,
 	if (cmd->perm & ~RSM_RIGHTS)
 		return RSM_ERR_BAD_PERMS;
 	admission->id = cmd->segid;
-	admission->ipc_ns = current->nsproxy->ipc_ns->ns.inum;
+	admission->ipc_ns = rsm_ipc_ns_number(current->nsproxy->ipc_ns);
 	admission->perm = cmd->perm;
 	*seg = rsm_registry_find(cmd->segid, &admission->serial);
 	if (!*seg)
@@ -312,15 +311,19 @@ static int import_release(struct inode *inode, struct file *file)
 {
 	struct rsm_import *imp = file->private_data;
 	struct rsm_segment *seg = imp->handle.seg;
+	bool live, admitted;
 
 	spin_lock(&seg->lock);
 	/* An import that was not admitted is on no list. */
-	if (!list_empty(&imp->link) && !imp->handle.ended)
-		seg->nr_imports--;
+	live = !list_empty(&imp->link) && !imp->handle.ended;
+	admitted = live || imp->handle.ended;
+	if (live)
+		WRITE_ONCE(seg->nr_imports, seg->nr_imports - 1);
 	list_del_init(&imp->link);
 	spin_unlock(&seg->lock);
 	rsm_lock_drop(&imp->handle, NULL);
-	trace_rsm_disconnect(imp);
+	if (admitted)
+		trace_rsm_disconnect(imp);
 	import_free(imp);
 	return 0;
 }

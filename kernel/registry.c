@@ -3,7 +3,6 @@
  * Publications by segment id. Ids are unique within an IPC namespace, which
  * a publication holds, so that its address stands for it.
  */
-#include <linux/ipc_namespace.h>
 #include <linux/nsproxy.h>
 #include <linux/proc_ns.h>
 #include <linux/rhashtable.h>

@@ -33,6 +33,7 @@
 
 #include <linux/atomic.h>
 #include <linux/fs.h>
+#include <linux/ipc_namespace.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -50,7 +51,6 @@
 
 #include "compat.h"
 
-struct ipc_namespace;
 struct rsm_creator;
 struct rsm_user;
 struct user_struct;
@@ -395,6 +395,12 @@ struct rsm_publication {
 	struct rsm_acl *acl;
 	struct rcu_head rcu;
 };
+
+/* The number of @ns in /proc; a kernel can be without IPC namespaces. */
+static inline unsigned int rsm_ipc_ns_number(const struct ipc_namespace *ns)
+{
+	return ns ? ns->ns.inum : 0;
+}
 
 struct rsm_publication *rsm_registry_alloc(struct rsm_segment *seg, u32 id,
 					   struct rsm_acl *acl);

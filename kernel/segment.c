@@ -261,6 +261,8 @@ static struct rsm_publication *revoke(struct rsm_segment *seg)
 	/* Those who come from here on belong to another publication. */
 	list_splice_init(&seg->imports, &live);
 	spin_unlock(&seg->lock);
+	if (pub)
+		trace_rsm_unpublish(seg, pub->key.id);
 	rsm_import_abort_all(seg, &live, &aborted);
 	rsm_mmap_zap(seg);
 	rsm_import_hang_up(seg, &aborted);
@@ -283,7 +285,6 @@ int rsm_segment_unpublish(struct rsm_segment *seg)
 	map_write_unlock(seg);
 	if (!pub)
 		return RSM_ERR_SEG_NOT_PUBLISHED;
-	trace_rsm_unpublish(seg, pub->key.id);
 	rsm_lock_revoke(seg);
 	rsm_registry_remove(pub);
 	return 0;
@@ -337,7 +338,9 @@ void rsm_segment_end(struct rsm_segment *seg)
 	seg->pages = NULL;
 	map_write_unlock(seg);
 
-	trace_rsm_destroy(seg);
+	/* Without pages it was never there for anybody. */
+	if (pages)
+		trace_rsm_destroy(seg);
 	rsm_creator_unwatch(seg);
 	rsm_lock_revoke(seg);
 	if (pub)

@@ -190,7 +190,7 @@ TRACE_EVENT(rsm_rebind,
 		__entry->segment = seg->inode->i_ino;
 		__entry->rebinds = seg->rebinds / 2;
 		__entry->pages = seg->pages->count;
-		__entry->imports = seg->nr_imports;
+		__entry->imports = READ_ONCE(seg->nr_imports);
 		__entry->ns = started ? ktime_get_ns() - started : 0;
 	),
 	TP_printk("segment=%llu rebinds=%llu pages=%lu imports=%u ns=%llu",

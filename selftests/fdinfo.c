@@ -26,12 +26,15 @@ FIXTURE(fdinfo)
 {
 	struct rsm_scene scene;
 	struct rsm_export exp;
+	int socket[2];
 };
 
 FIXTURE_SETUP(fdinfo)
 {
 	ASSERT_OK(rsm_scene_open(&self->scene));
 	ASSERT_OK(rsm_export_locks(&self->scene, LENGTH, 1, &self->exp));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				self->socket));
 }
 
 FIXTURE_TEARDOWN(fdinfo)
@@ -403,6 +406,29 @@ TEST_F(fdinfo, one_number_for_a_segment)
 	/* also when the export is gone */
 	close(self->exp.fd);
 	EXPECT_EQ(segment, number(imp, "rsm-segment"));
+}
+
+static int export_and_die(void *arg)
+{
+	fdinfo_self *self = arg;
+	struct rsm_export exp = {};
+
+	return rsm_export_new(&self->scene, PAGE, 1, &exp) ?:
+	       rsm_send_fd(self->socket[0], exp.fd);
+}
+
+TEST_F(fdinfo, a_creator_that_has_ended_has_no_number)
+{
+	long end = rsm_now_ms() + RSM_QUIET_MS;
+	int fd;
+
+	ASSERT_EQ(0, rsm_in_child(export_and_die, self));
+	fd = rsm_receive_fd(self->socket[1]);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, number(fd, "rsm-creator"));
+	while (strcmp(info(fd, "rsm-state"), "ended") && rsm_now_ms() < end)
+		rsm_sleep_ms(10);
+	EXPECT_INFO("ended", fd, "rsm-state");
 }
 
 /* What of the caller's is shown elsewhere */

@@ -190,6 +190,7 @@ TEST_F(trace, pin_that_fails)
 	snprintf(wanted, sizeof(wanted), " ret=%d\n", RSM_ERR_BAD_ADDR);
 	EXPECT_NE(NULL, strstr(self->text, wanted));
 	EXPECT_EQ(NULL, strstr(self->text, "rsm_create"));
+	EXPECT_EQ(NULL, strstr(self->text, "rsm_destroy"));
 }
 
 TEST_F(trace, publish_and_unpublish)
@@ -270,6 +271,36 @@ TEST_F(trace, copies)
 	EXPECT_NE(0, rsm_get(imp, buffer, LENGTH, 8, NULL));
 	EXPECT_EQ(1, COUNT("rsm_copy", " get offset=16384 length=8 ret=%d\n",
 			   RSM_ERR_BAD_OFFSET));
+}
+
+static int refused(void *arg)
+{
+	trace_self *self = arg;
+
+	return rsm_import(&self->scene, self->exp.segid, RW) != -EACCES;
+}
+
+/* Nothing ends that has not begun. */
+TEST_F(trace, what_is_refused_leaves_no_end)
+{
+	struct rsm_access_entry entry = { .node = self->scene.node };
+	int ticket, imp;
+
+	ASSERT_OK(rsm_grant(self->exp.fd, RW, &ticket, NULL));
+	ASSERT_OK(rsm_republish(self->exp.fd, &entry, 1, NULL));
+	EXPECT_EQ(0, rsm_in_child_as(1002, refused, self));
+	ASSERT_OK(rsm_unpublish(self->exp.fd, NULL));
+	EXPECT_EQ(-ENOENT, rsm_redeem(ticket, RW, &imp, NULL));
+	read_buffer(self);
+	EXPECT_EQ(NULL, strstr(self->text, "rsm_connect"));
+	EXPECT_EQ(NULL, strstr(self->text, "rsm_disconnect"));
+}
+
+TEST_F(trace, a_published_segment_ends_with_its_id)
+{
+	ASSERT_OK(rsm_destroy(self->exp.fd, NULL));
+	EXPECT_EQ(1, COUNT("rsm_unpublish", " id=0x%x\n", self->exp.segid));
+	EXPECT_EQ(1, COUNT("rsm_destroy", " length=16384 "));
 }
 
 static int create_and_die(void *arg)
