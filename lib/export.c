@@ -32,10 +32,11 @@ static int check_range(const struct rsm_controller_info *info,
 		return rsm_fail(RSMERR_BAD_LENGTH, "length is 0");
 	if ((uintptr_t)vaddr % page_size)
 		return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED,
-				"address", (uintptr_t)vaddr, page_size);
+				"address", (uintmax_t)(uintptr_t)vaddr,
+				page_size);
 	if (length % page_size)
 		return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED,
-				"length", length, page_size);
+				"length", (uintmax_t)length, page_size);
 	if (info->out_max_export_size && length > info->out_max_export_size)
 		return rsm_fail(RSMERR_BAD_LENGTH,
 				"length %zu is more than the controller takes, %llu",

@@ -211,10 +211,11 @@ static int check_map(const struct rsm_import *import, const void *address,
 				length, offset, import->length);
 	if (offset % page_size)
 		return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED,
-				"offset", offset, page_size);
+				"offset", (uintmax_t)offset, page_size);
 	if ((attr & RSM_MAP_FIXED) && (uintptr_t)address % page_size)
 		return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED,
-				"address", (uintptr_t)address, page_size);
+				"address", (uintmax_t)(uintptr_t)address,
+				page_size);
 	return RSM_SUCCESS;
 }
 

@@ -279,9 +279,9 @@ static int fail_aligned(const void *data, off_t offset, size_t size)
 {
 	if (aligned(data, 0, size))
 		return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED,
-				"offset", offset, size);
+				"offset", (uintmax_t)offset, size);
 	return rsm_fail(RSMERR_BAD_MEM_ALIGNMENT, RSM_NOT_ALIGNED, "address",
-			(uintptr_t)data, size);
+			(uintmax_t)(uintptr_t)data, size);
 }
 
 static int check_data(const void *data, off_t offset, size_t size)

@@ -15,7 +15,8 @@ static int check_memory(rsmapi_controller_handle_t controller,
 
 	if ((uintptr_t)local_vaddr % rsm_page_size())
 		return rsm_fail(RSMERR_BAD_ADDR, RSM_NOT_ALIGNED, "address",
-				(uintptr_t)local_vaddr, rsm_page_size());
+				(uintmax_t)(uintptr_t)local_vaddr,
+				rsm_page_size());
 	ret = rsm_ctlr_info(controller, &info);
 	if (ret)
 		return ret;
