@@ -114,6 +114,33 @@ readers_may_stop()
 		[ "$(wc -l <"$tmp/trace")" = 1 ]
 }
 
+# A task chooses its name: no crash, nothing hidden, nothing that is not so, and
+# nothing that moves a cursor.
+names_of_tasks_are_data()
+{
+	for task in '-1 [0: rsm_' 'a [0b' 'z-9 [0 x' '- [0 : rsm_: ' \
+		"$(printf 'x\033[2J\nfoo')"; do
+		cp "$(command -v rsmctl)" "$tmp/$task"
+		follow --event connect && something || return
+		"$tmp/$task" signal 0x400999 2>/dev/null
+		echo hello | rsmctl export --id "$ID" - >"$tmp/shared" 2>&1 &
+		exporter=$!
+		eventually grep -q "$ID" "$tmp/shared" && "$tmp/$task" signal "$ID"
+		result=$?
+		kill "$exporter"
+		wait "$exporter"
+		stop_tracer || return
+		# import and signal of "something", and this one
+		[ "$result" = 0 ] && [ "$(wc -l <"$tmp/trace")" = 3 ] &&
+			[ "$(grep -c " connect .*segment=.* id=$ID rights=" \
+				"$tmp/trace")" = 3 ] &&
+			! grep -q "$(printf '\033')" "$tmp/trace" && continue
+		echo "$task:"
+		cat "$tmp/trace"
+		return 1
+	done
+}
+
 lists_events()
 {
 	status 0 rsmctl trace --list &&
@@ -148,6 +175,6 @@ without_the_module()
 
 judge_all the_life_of_a_segment in_json events_can_be_chosen \
 	a_segment_can_be_chosen it_ends_after_some \
-	nothing_is_left_when_it_is_killed readers_may_stop lists_events \
-	root_only asked_wrongly without_the_module
+	nothing_is_left_when_it_is_killed readers_may_stop \
+	names_of_tasks_are_data lists_events root_only asked_wrongly without_the_module
 exit "$failed"

@@ -12,6 +12,7 @@
 
 #include "bench.h"
 #include "cmd.h"
+#include "output.h"
 
 #define DEFAULT_SIZE (64 * MIB)
 #define QUICK_SIZE (2 * MIB)
@@ -42,9 +43,9 @@ static const struct bench_def *find_bench(unsigned int number)
 static struct bench_result results[MAX_RESULTS];
 static unsigned int nr_results;
 
-static void print_usage(FILE *to)
+static void print_usage(void)
 {
-	fprintf(to, "usage: rsmctl bench [OPTION]... [NAME]...\n\n"
+	printf("usage: rsmctl bench [OPTION]... [NAME]...\n\n"
 		    "Measures operations of Remote Shared Memory and, in the same run, what else\n"
 		    "an application could use. NAME is a name of --list, or a pattern: 'map*'.\n\n"
 		    "  -l, --list            what can be measured\n"
@@ -192,13 +193,16 @@ static const struct option long_options[] = {
 	{},
 };
 
-/* Returns false if the argument of the option is none. */
+/* Says so, and returns false, if the argument of the option is none. */
 static bool take_number(struct bench_options *options, int opt)
 {
-	unsigned long value;
+	unsigned long max = opt == 's' ? MOST_SIZE : BENCH_MAX_REPS, value;
 
-	if (!number(optarg, opt == 's' ? MOST_SIZE : BENCH_MAX_REPS, &value))
+	if (!number(optarg, max, &value)) {
+		out_error("bench", "\"%s\" is no number from 1 to %lu", optarg,
+			  max);
 		return false;
+	}
 	if (opt == 's')
 		options->size = value * MIB;
 	else
@@ -286,12 +290,10 @@ static int bench_main(int argc, char **argv)
 {
 	struct request request = {};
 
-	if (!parse(&request, argc, argv)) {
-		print_usage(stderr);
-		return 2;
-	}
+	if (!parse(&request, argc, argv))
+		return cmd_usage_told("bench");
 	if (request.help) {
-		print_usage(stdout);
+		print_usage();
 		return 0;
 	}
 	if (request.list) {

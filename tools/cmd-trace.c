@@ -64,34 +64,57 @@ struct event {
 	char *fields;
 };
 
-/* "     COMM-PID     [CPU] FLAGS  SECONDS: EVENT: FIELDS", split in place */
+/* Cut @line in two at the last @mark. Returns the second part, or NULL. */
+static char *cut_last(char *line, const char *mark)
+{
+	char *at = NULL, *next = line;
+
+	while ((next = strstr(next, mark)))
+		at = next++;
+	if (!at)
+		return NULL;
+	*at = '\0';
+	return at + strlen(mark);
+}
+
+static bool all_digits(const char *text)
+{
+	return *text && !text[strspn(text, "0123456789")];
+}
+
+/* "COMM-PID     [CPU] FLAGS  SECONDS": what stands in front of an event */
+static bool parse_task(char *line, struct event *event)
+{
+	char *time = cut_last(line, " "), *cpu, *pid, *end;
+
+	if (!time)
+		return false;
+	event->time = strtod(time, &end);
+	cpu = cut_last(line, " [");
+	if (end == time || *end || !cpu)
+		return false;
+	for (end = cpu - 2; end > line && end[-1] == ' '; end--)
+		end[-1] = '\0';
+	pid = cut_last(line, "-");
+	if (!pid || !all_digits(pid))
+		return false;
+	event->pid = strtol(pid, NULL, 10);
+	event->comm = line + strspn(line, " ");
+	return true;
+}
+
+/*
+ * "     COMM-PID     [CPU] FLAGS  SECONDS: EVENT: FIELDS", split in place. A task
+ * chooses its name, which may have all of that in it: so it goes from the end,
+ * where the kernel has written, to the beginning.
+ */
 static bool parse_line(char *line, struct event *event)
 {
-	char *cpu, *dash, *at;
-
-	line += strspn(line, " ");
 	line[strcspn(line, "\n")] = '\0';
-	/* A name may have anything in it, so the last ones count. */
-	cpu = strstr(line, " [0");
-	at = strstr(line, ": rsm_");
-	if (!cpu || !at || at < cpu)
-		return false;
-	*cpu = '\0';
-	dash = strrchr(line, '-');
-	if (!dash)
-		return false;
-	*dash = '\0';
-	event->comm = line;
-	event->pid = strtol(dash + 1, NULL, 10);
-	*at = '\0';
-	event->time = strtod(strrchr(cpu + 1, ' '), NULL);
-	event->name = at + 2;
-	at = strstr(event->name, ": ");
-	if (!at)
-		return false;
-	*at = '\0';
-	event->fields = at + 2;
-	return true;
+	event->fields = cut_last(line, ": ");
+	event->name = event->fields ? cut_last(line, ": ") : NULL;
+	return event->name && !strncmp(event->name, "rsm_", 4) &&
+	       parse_task(line, event);
 }
 
 /* The kernel learns the name of a task when it first goes to sleep. */
@@ -113,8 +136,17 @@ static void look_up_name(struct event *event, char name[NAME_SIZE])
 	fclose(from);
 }
 
+/* What might move the cursor of a terminal */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || (unsigned char)*text > '~')
+			*text = '?';
+}
+
 static void print_event(const struct event *event)
 {
+	make_printable(event->comm);
 	printf("%12.6f  %-15.15s %7ld  %-14s %s\n", event->time, event->comm,
 	       event->pid, event->name + strlen("rsm_"), event->fields);
 }
@@ -241,8 +273,11 @@ static int run(const struct request *request)
 	if (request->segment && !tracefs_filter(request->segment)) {
 		out_error(WORD, "cannot set the filter: %s", strerror(errno));
 	} else if (!request->nr_events) {
-		tracefs_enable(NULL);
-		status = follow(request);
+		if (tracefs_enable(NULL))
+			status = follow(request);
+		else
+			out_error(WORD, "cannot enable the events: %s",
+				  strerror(errno));
 	} else {
 		while (i < request->nr_events &&
 		       tracefs_enable(request->events[i]))

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "export.h"
@@ -18,6 +19,8 @@
 /* As a shell says it */
 #define EXIT_NOT_FOUND 127
 #define EXIT_SIGNAL 128
+/* Tenths of a second until a command is killed */
+#define STOP_STEPS 50
 
 static void set_number(const char *name, const char *format, unsigned int value)
 {
@@ -73,4 +76,21 @@ bool export_command_ended(pid_t child, int *result)
 	*result = WIFEXITED(status) ? WEXITSTATUS(status) :
 				      EXIT_SIGNAL + WTERMSIG(status);
 	return true;
+}
+
+/* SIGTERM, and SIGKILL for one that takes no notice of it */
+void export_command_stop(pid_t child, int *result)
+{
+	const struct timespec step = { .tv_nsec = 100000000 };
+	int i;
+
+	kill(child, SIGTERM);
+	for (i = 0; i < STOP_STEPS; i++) {
+		if (export_command_ended(child, result))
+			return;
+		nanosleep(&step, NULL);
+	}
+	kill(child, SIGKILL);
+	while (!export_command_ended(child, result))
+		nanosleep(&step, NULL);
 }

@@ -79,8 +79,10 @@ static bool read_file(struct share_memory *mem,
 	int fd = STDIN_FILENO;
 	bool good;
 
+	/* What is no file, and only waits to be one, would keep us here. */
 	if (!request->from_stdin)
-		fd = open(request->name, O_RDONLY | O_CLOEXEC);
+		fd = open(request->name, O_RDONLY | O_CLOEXEC |
+			  (request->rebind ? O_NONBLOCK : 0));
 	if (fd < 0)
 		return share_failed_errno(EXPORT_WORD, "open", request->name);
 	good = check_kind(request, fd) &&
@@ -204,6 +206,8 @@ static bool watch_process(struct exporter *exp)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	/* Whoever started us may have ignored it. */
+	signal(SIGCHLD, SIG_DFL);
 	sigaddset(&set, SIGCHLD);
 	if (takes_hangup(exp->request))
 		sigaddset(&set, SIGHUP);
@@ -422,7 +426,7 @@ static bool run_published(struct exporter *exp, FILE *to)
 		exp->deadline = progress_clock_ms() + exp->request->timeout;
 	good = serve(exp);
 	if (exp->child)
-		kill(exp->child, SIGTERM);
+		export_command_stop(exp->child, &exp->status);
 	/* Nobody changes it while it is saved. */
 	rsm_memseg_export_unpublish(exp->handle);
 	if (exp->request->save && !save(exp))

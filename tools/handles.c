@@ -521,7 +521,7 @@ const char *handle_comm_text(char text[HANDLE_COMM_MAX],
 
 	for (i = 0; handle->comm[i]; i++) {
 		text[i] = handle->comm[i];
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+		if ((unsigned char)text[i] < ' ' || (unsigned char)text[i] > '~')
 			text[i] = '?';
 	}
 	text[i] = '\0';

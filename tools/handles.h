@@ -187,7 +187,8 @@ const char *handle_kind_name(enum handle_kind kind);
  * @text: gets it
  * @handle: whose
  *
- * Return: @text; what could move the cursor is a question mark in it.
+ * Return: @text; what is not printable ASCII, and so might move the cursor, is
+ * a question mark in it.
  */
 const char *handle_comm_text(char text[HANDLE_COMM_MAX],
 			     const struct handle *handle);

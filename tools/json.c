@@ -105,7 +105,7 @@ void json_number(struct json *json, const char *key, uint64_t value)
 void json_real(struct json *json, const char *key, double value)
 {
 	write_key(json, key);
-	fprintf(json->to, "%.6g", value);
+	fprintf(json->to, "%.6f", value);
 }
 
 void json_bool(struct json *json, const char *key, bool value)

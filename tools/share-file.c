@@ -42,14 +42,21 @@ static void watch_endings(void)
 	}
 }
 
-/* As it would be with open(), or as the file had that it replaces */
-static mode_t wanted_mode(const char *path)
+/*
+ * As it would be with open(), or as the file had that it replaces: its owner,
+ * too, as far as we may, and never the right to run as that.
+ */
+static bool set_owner_and_mode(int fd, const char *path)
 {
 	mode_t mask = umask(0);
 	struct stat st;
 
 	umask(mask);
-	return stat(path, &st) ? 0666 & ~mask : st.st_mode & 07777;
+	if (stat(path, &st))
+		return !fchmod(fd, 0666 & ~mask);
+	if (st.st_uid != geteuid() && fchown(fd, st.st_uid, st.st_gid))
+		return false;
+	return !fchmod(fd, st.st_mode & 0777);
 }
 
 /* No signal comes between the file and the note that it is to be removed. */
@@ -78,7 +85,7 @@ static bool open_temp(struct share_file *file)
 	if (file->fd < 0)
 		return share_failed_errno(file->word, "make a file beside",
 					  file->name);
-	if (fchmod(file->fd, wanted_mode(file->path)))
+	if (!set_owner_and_mode(file->fd, file->path))
 		return share_failed_errno(file->word, "write", file->name);
 	return true;
 }
@@ -91,13 +98,28 @@ static bool open_direct(struct share_file *file)
 	       share_failed_errno(file->word, "open", file->name);
 }
 
+/*
+ * Where the file is, whatever links lead to it. The kernel follows them, as it
+ * knows which ones not to follow.
+ */
+static char *find_file(const char *name)
+{
+	int fd = open(name, O_PATH | O_CLOEXEC);
+	char link[32], *path;
+
+	if (fd < 0)
+		return errno == ENOENT ? strdup(name) : NULL;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	path = realpath(link, NULL);
+	close(fd);
+	return path;
+}
+
 static bool open_named(struct share_file *file)
 {
 	struct stat st;
 
-	file->path = realpath(file->name, NULL);
-	if (!file->path && errno == ENOENT)
-		file->path = strdup(file->name);
+	file->path = find_file(file->name);
 	if (!file->path)
 		return share_failed_errno(file->word, "open", file->name);
 	if (!stat(file->path, &st) && !S_ISREG(st.st_mode))
