@@ -29,8 +29,9 @@ SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSI
 sub = +$(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
 .PHONY: all help modules test-modules lib tools selftests examples setup kernels \
-	check check-all check-model check-mutants demo bench lint install install-module \
-	uninstall dkms-install dkms-build dkms-uninstall clean
+	check check-all check-model check-mutants demo bench lint deb install \
+	install-module install-user uninstall dkms-install dkms-build dkms-uninstall \
+	clean
 
 all: modules lib tools
 
@@ -54,6 +55,8 @@ help:
 	@echo 'make uninstall     removes what install has put in place'
 	@echo 'make dkms-install  module under the care of DKMS (KVER=kernel release);'
 	@echo '                   dkms-uninstall takes it away again'
+	@echo 'make deb           Debian packages in build/deb: rsmctl-dkms, libusrsm0,'
+	@echo '                   libusrsm-dev, rsmctl'
 	@echo 'make clean         removes build/'
 
 # The module is built in a directory of its own for each kernel, on links to
@@ -116,6 +119,7 @@ check-all: lint check-model
 	$(Q)$(MAKE) check-mutants
 	@selftests/soak
 	@selftests/vm/install
+	@selftests/vm/deb
 
 check-model:
 	@selftests/model
@@ -154,6 +158,10 @@ dkms_installed = $(if $(DESTDIR),,$(shell dkms status rsmctl -k $(RELEASE) \
 install: lib tools
 	$(if $(dkms_installed),@echo 'rsmctl.ko is left to DKMS', \
 		$(Q)$(MAKE) install-module)
+	$(Q)$(MAKE) install-user
+
+# All but the module.
+install-user: lib tools
 	$(call sub,lib,install)
 	$(call sub,tools,install)
 	$(if $(DESTDIR),,$(Q)ldconfig)
@@ -197,6 +205,9 @@ dkms-uninstall:
 	$(if $(DESTDIR),,$(Q)[ -z "$$(dkms status $(DKMS_MODULE) \
 		2>/dev/null)" ] || dkms remove $(DKMS_MODULE) --all)
 	$(Q)rm -rf $(DKMS_SRC)
+
+deb:
+	@tools/packaging/build-deb $(RSMCTL_VERSION)
 
 clean:
 	$(Q)rm -rf build
