@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The commands of README's tour, line by line, and that each says what README
-# says it does. "..." there stands for anything.
+# says it does. "..." there stands for anything. And the commands of the man
+# pages' examples: that they are understood.
 # shellcheck disable=SC2317 # the tests are called by judge
 
 # shellcheck source=judge.sh
 . "$(dirname "$0")/judge.sh"
 
 README=$(dirname "$0")/README
+MAN=$(dirname "$0")/man
 
 # The tour: "$ COMMAND", and after it what the command says
 tour()
@@ -97,18 +99,48 @@ differences_are_seen()
 	printf 'a b\nlast\n' >"$tmp/got"
 	for wanted in 'a b\nlast' 'a...\n...' '...' '...\nlast' \
 		'...b\n...st'; do
-		printf "$wanted\n" >"$tmp/wanted"
+		printf "%b\n" "$wanted" >"$tmp/wanted"
 		said "$tmp/got" "$tmp/wanted" && continue
 		echo "not taken: $wanted"
 		return 1
 	done
 	for wanted in 'a b' 'a c\nlast' 'a...\nlost' '...c\n...' ''; do
-		printf "$wanted\n" >"$tmp/wanted"
+		printf "%b\n" "$wanted" >"$tmp/wanted"
 		said "$tmp/got" "$tmp/wanted" || continue
 		echo "taken: $wanted"
 		return 1
 	done
 }
 
-judge_all differences_are_seen the_tour
+# The commands themselves, whatever is done with them there
+man_examples()
+{
+	sed -n '/^\.Sh EXAMPLES/,/^\.Sh [^E]/p' "$MAN"/*.1 |
+		grep -v '^\.Nm' | grep -o 'rsmctl [a-z][^|&;)]*' | grep -v '^rsmctl [a-z]*:' |
+		sed 's/\\-/-/g; s/[$]id/0x400001/; s/ -- .*//'
+}
+
+# They may fail, as what they are about is not there; not for their arguments.
+man_examples_are_understood()
+{
+	man_examples >"$tmp/examples"
+	while IFS= read -r command; do
+		(cd "$tmp/home" && eval "timeout 5 $command") >"$tmp/out" \
+			2>&1 </dev/null
+		[ $? != 2 ] && continue
+		echo "$command"
+		cat "$tmp/out"
+		return 1
+	done <"$tmp/examples"
+	# some stay in the background, some load and unload
+	# shellcheck disable=SC2046 # words wanted
+	kill $(pidof rsmctl) 2>/dev/null
+	modprobe rsmctl && nothing_left &&
+		[ "$(wc -l <"$tmp/examples")" -ge 12 ]
+}
+
+judge_all differences_are_seen the_tour man_examples_are_understood
+# As the next suite expects it
+rmmod rsmctl
+modprobe rsmctl
 exit "$failed"
