@@ -221,8 +221,13 @@ static void show_line(const struct request *request, char *line,
 	char name[NAME_SIZE];
 	struct event event;
 
-	if (!parse_line(line, &event))
+	if (!parse_line(line, &event)) {
+		/* "CPU:0 [LOST 12 EVENTS]" */
+		if (strstr(line, " EVENTS]"))
+			out_error(WORD, "more happened than could be told: %s",
+				  line);
 		return;
+	}
 	look_up_name(&event, name);
 	if (request->json)
 		json_event(&event);

@@ -86,14 +86,22 @@ bool tracefs_list(void)
 	return count > 0;
 }
 
-/* Those of who was killed; one that somebody reads cannot be removed. */
+/* That of a process which has ended; another's with its number keeps it. */
+static bool is_stale(const char *name)
+{
+	if (strncmp(name, PREFIX, strlen(PREFIX)))
+		return false;
+	return kill(atoi(name + strlen(PREFIX)), 0) && errno == ESRCH;
+}
+
+/* Those of who was killed */
 static void remove_stale(void)
 {
 	DIR *dir = opendir(ROOT "/instances");
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
-		if (!strncmp(entry->d_name, PREFIX, strlen(PREFIX)))
+		if (is_stale(entry->d_name))
 			unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
 	if (dir)
 		closedir(dir);
