@@ -78,19 +78,19 @@ bool export_command_ended(pid_t child, int *result)
 	return true;
 }
 
-/* SIGTERM, and SIGKILL for one that takes no notice of it */
-void export_command_stop(pid_t child, int *result)
+/* SIGTERM, and SIGKILL for one that takes no notice; how it ended does not count. */
+void export_command_stop(pid_t child)
 {
 	const struct timespec step = { .tv_nsec = 100000000 };
-	int i;
+	int i, status;
 
 	kill(child, SIGTERM);
 	for (i = 0; i < STOP_STEPS; i++) {
-		if (export_command_ended(child, result))
+		if (export_command_ended(child, &status))
 			return;
 		nanosleep(&step, NULL);
 	}
 	kill(child, SIGKILL);
-	while (!export_command_ended(child, result))
+	while (!export_command_ended(child, &status))
 		nanosleep(&step, NULL);
 }

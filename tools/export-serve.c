@@ -426,7 +426,7 @@ static bool run_published(struct exporter *exp, FILE *to)
 		exp->deadline = progress_clock_ms() + exp->request->timeout;
 	good = serve(exp);
 	if (exp->child)
-		export_command_stop(exp->child, &exp->status);
+		export_command_stop(exp->child);
 	/* Nobody changes it while it is saved. */
 	rsm_memseg_export_unpublish(exp->handle);
 	if (exp->request->save && !save(exp))

@@ -61,6 +61,6 @@ pid_t export_command_start(const struct export_request *request,
 
 /* Whether it has ended, and with which exit status */
 bool export_command_ended(pid_t child, int *result);
-void export_command_stop(pid_t child, int *result);
+void export_command_stop(pid_t child);
 
 #endif /* EXPORT_H */
