@@ -108,13 +108,14 @@ int rsm_fail_memory(const char *what, uint64_t total, uint64_t more)
 /* There was not enough of something else; @error is the errno. */
 int rsm_fail_resources(int ret, int error)
 {
-	uint64_t max = read_number(PARAMETERS "max_segments");
+	uint64_t max;
 
 	if (error == EMFILE)
 		return rsm_fail(ret, "the process has all descriptors open that RLIMIT_NOFILE allows, %ju: raise it (ulimit -n, LimitNOFILE=)",
 				get_limit(RLIMIT_NOFILE));
 	if (error == ENFILE)
 		return rsm_fail(ret, "the system has all files open that it may: raise fs.file-max (sysctl)");
+	max = read_number(PARAMETERS "max_segments");
 	if (!max)
 		return rsm_fail(ret, "too many exports, imports and tickets: end some, or raise max_segments and max_user_segments (/sys/module/rsmctl/parameters)");
 	return rsm_fail(ret, "too many exports, imports and tickets: max_segments is %ju, max_user_segments %ju (0: a quarter of that): end some, or raise these (/sys/module/rsmctl/parameters)",
