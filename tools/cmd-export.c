@@ -128,7 +128,7 @@ static int check_mode(struct export_request *request)
 	if (!request->mode_given)
 		request->mode = request->read_write ? 0600 : 0400;
 	if (request->read_write && !(request->mode & 0222))
-		return share_usage(EXPORT_WORD, "--read-write, but mode %04o lets nobody write",
+		return cmd_usage(EXPORT_WORD, "--read-write, but mode %04o lets nobody write",
 				   request->mode);
 	request->read_write = request->mode & 0222;
 	return 0;
@@ -140,10 +140,10 @@ static int check_command(struct export_request *request, int argc, char **argv)
 	if (argc <= 1)
 		return 0;
 	if (strcmp(argv[-1], "--"))
-		return share_usage(EXPORT_WORD, "one FILE is wanted: \"%s\"",
+		return cmd_usage(EXPORT_WORD, "one FILE is wanted: \"%s\"",
 				   argv[1]);
 	if (request->background)
-		return share_usage(EXPORT_WORD, "--background and a COMMAND exclude each other");
+		return cmd_usage(EXPORT_WORD, "--background and a COMMAND exclude each other");
 	request->command = argv + 1;
 	return 0;
 }
@@ -157,12 +157,12 @@ static int check(struct export_request *request, int argc, char **argv)
 		return status;
 	request->name = argv[0];
 	if (!argc && !request->length)
-		return share_usage(EXPORT_WORD, "no FILE, and no --length");
+		return cmd_usage(EXPORT_WORD, "no FILE, and no --length");
 	request->from_stdin = argc && !strcmp(argv[0], "-");
 	if (request->rebind && (!argc || request->from_stdin))
-		return share_usage(EXPORT_WORD, "--rebind needs a FILE that can be read again");
+		return cmd_usage(EXPORT_WORD, "--rebind needs a FILE that can be read again");
 	if (request->once && request->wait_signal)
-		return share_usage(EXPORT_WORD, "--once and --wait-signal exclude each other");
+		return cmd_usage(EXPORT_WORD, "--once and --wait-signal exclude each other");
 	return check_mode(request);
 }
 
@@ -234,7 +234,6 @@ static int export_main(int argc, char **argv)
 	struct export_request request = { .timeout = -1 };
 	int opt, status;
 
-	argv[0] = "rsmctl export";
 	while ((opt = getopt_long(argc, argv, short_options, long_options,
 				  NULL)) != -1) {
 		if (opt == 'h') {
@@ -242,9 +241,9 @@ static int export_main(int argc, char **argv)
 			return 0;
 		}
 		if (opt == '?')
-			return share_usage_told(EXPORT_WORD);
+			return cmd_usage_told(EXPORT_WORD);
 		if (!take_option(&request, opt))
-			return share_usage(EXPORT_WORD, "-%c takes no \"%s\"",
+			return cmd_usage(EXPORT_WORD, "-%c takes no \"%s\"",
 					   opt, optarg);
 	}
 	status = check(&request, argc - optind, argv + optind);

@@ -337,15 +337,15 @@ static int check(struct request *request, int argc, char **argv)
 		   request->ranged;
 
 	if (request->put && out)
-		return share_usage(WORD, "--put and --input exclude --output, --length, --get and --follow");
+		return cmd_usage(WORD, "--put and --input exclude --output, --length, --get and --follow");
 	if (request->target.ticket >= 0 && argc)
-		return share_usage(WORD, "--ticket-fd takes the place of an ID: \"%s\"", argv[0]);
+		return cmd_usage(WORD, "--ticket-fd takes the place of an ID: \"%s\"", argv[0]);
 	if (request->target.ticket >= 0)
 		return 0;
 	if (argc != 1)
-		return share_usage(WORD, argc ? "one ID is wanted" : "no ID");
+		return cmd_usage(WORD, argc ? "one ID is wanted" : "no ID");
 	if (!share_parse_target(argv[0], &request->target))
-		return share_usage(WORD, "\"%s\" is no segment id", argv[0]);
+		return cmd_usage(WORD, "\"%s\" is no segment id", argv[0]);
 	return 0;
 }
 
@@ -355,7 +355,6 @@ static int import_main(int argc, char **argv)
 				   .target.ticket = -1 };
 	int opt, status, index;
 
-	argv[0] = "rsmctl import";
 	while ((opt = getopt_long(argc, argv, short_options, long_options,
 				  &index)) != -1) {
 		if (opt == 'h') {
@@ -363,9 +362,9 @@ static int import_main(int argc, char **argv)
 			return 0;
 		}
 		if (opt == '?')
-			return share_usage_told(WORD);
+			return cmd_usage_told(WORD);
 		if (!take_option(&request, opt))
-			return share_usage(WORD, "-%c takes no \"%s\"", opt,
+			return cmd_usage(WORD, "-%c takes no \"%s\"", opt,
 					   optarg);
 	}
 	status = check(&request, argc - optind, argv + optind);

@@ -214,11 +214,8 @@ static int list(unsigned int kinds, bool json)
 		out_error(WORD, "the module is not loaded: try \"rsmctl load\"");
 		return EXIT_FAILED;
 	}
-	if (!objects_read(&objects)) {
-		out_error(WORD, "cannot look through /proc: %s",
-			  strerror(errno));
-		return EXIT_FAILED;
-	}
+	if (!objects_read(&objects))
+		return objects_failed(WORD);
 	if (json)
 		print_json(kinds, &objects);
 	else

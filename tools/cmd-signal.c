@@ -47,7 +47,6 @@ static int signal_main(int argc, char **argv)
 	unsigned long count = 1;
 	int opt;
 
-	argv[0] = "rsmctl signal";
 	while ((opt = getopt_long(argc, argv, "n:h", long_options, NULL)) !=
 	       -1) {
 		if (opt == 'h') {
@@ -55,16 +54,16 @@ static int signal_main(int argc, char **argv)
 			return 0;
 		}
 		if (opt == '?')
-			return share_usage_told(WORD);
+			return cmd_usage_told(WORD);
 		if (!share_parse_count(optarg, &count))
-			return share_usage(WORD, "\"%s\" is no number of signals",
+			return cmd_usage(WORD, "\"%s\" is no number of signals",
 					   optarg);
 	}
 	if (argc - optind != 1)
-		return share_usage(WORD, optind < argc ? "one ID is wanted" :
+		return cmd_usage(WORD, optind < argc ? "one ID is wanted" :
 							 "no ID");
 	if (!share_parse_target(argv[optind], &target))
-		return share_usage(WORD, "\"%s\" is no segment id",
+		return cmd_usage(WORD, "\"%s\" is no segment id",
 				   argv[optind]);
 	return run(&target, count);
 }

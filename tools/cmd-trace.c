@@ -136,17 +136,9 @@ static void look_up_name(struct event *event, char name[NAME_SIZE])
 	fclose(from);
 }
 
-/* What might move the cursor of a terminal */
-static void make_printable(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || (unsigned char)*text > '~')
-			*text = '?';
-}
-
 static void print_event(const struct event *event)
 {
-	make_printable(event->comm);
+	out_make_printable(event->comm);
 	printf("%12.6f  %-15.15s %7ld  %-14s %s\n", event->time, event->comm,
 	       event->pid, event->name + strlen("rsm_"), event->fields);
 }

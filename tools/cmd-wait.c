@@ -101,7 +101,6 @@ static int wait_main(int argc, char **argv)
 	struct request request = { .count = 1, .timeout = -1 };
 	int opt;
 
-	argv[0] = "rsmctl wait";
 	while ((opt = getopt_long(argc, argv, "n:t:h", long_options, NULL)) !=
 	       -1) {
 		if (opt == 'h') {
@@ -109,16 +108,16 @@ static int wait_main(int argc, char **argv)
 			return 0;
 		}
 		if (opt == '?')
-			return share_usage_told(WORD);
+			return cmd_usage_told(WORD);
 		if (!take_option(&request, opt))
-			return share_usage(WORD, "-%c takes no \"%s\"", opt,
+			return cmd_usage(WORD, "-%c takes no \"%s\"", opt,
 					   optarg);
 	}
 	if (argc - optind != 1)
-		return share_usage(WORD, optind < argc ? "one ID is wanted" :
+		return cmd_usage(WORD, optind < argc ? "one ID is wanted" :
 							 "no ID");
 	if (!share_parse_target(argv[optind], &request.target))
-		return share_usage(WORD, "\"%s\" is no segment id",
+		return cmd_usage(WORD, "\"%s\" is no segment id",
 				   argv[optind]);
 	return run(&request);
 }

@@ -15,7 +15,7 @@
 #include "output.h"
 #include "watch.h"
 
-#define WORD "watch"
+#define WORD WATCH_WORD
 #define MAX_DELAY 86400.0
 #define MIN_DELAY 0.1
 
@@ -142,17 +142,11 @@ static int watch_plain(struct watch *watch)
 			nanosleep(&delay, NULL);
 		}
 		if (!watch_look(watch))
-			return watch_failed();
+			return objects_failed(WORD);
 		watch_print(stdout, watch);
 		fflush(stdout);
 	}
 	return 0;
-}
-
-int watch_failed(void)
-{
-	out_error(WORD, "cannot look through /proc: %s", strerror(errno));
-	return EXIT_FAILED;
 }
 
 static bool parse_delay(const char *text, double *delay)

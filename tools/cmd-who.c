@@ -140,11 +140,8 @@ static int who(const struct request *request)
 	struct objects objects;
 	size_t found;
 
-	if (!objects_read(&objects)) {
-		out_error(WORD, "cannot look through /proc: %s",
-			  strerror(errno));
-		return EXIT_FAILED;
-	}
+	if (!objects_read(&objects))
+		return objects_failed(WORD);
 	if (request->segment)
 		segments.number[segments.count++] = request->id;
 	else

@@ -25,6 +25,7 @@
 
 #include "fdinfo.h"
 #include "handles.h"
+#include "output.h"
 
 /* Tables of descriptors that are told apart in one process */
 #define MAX_TABLES 64
@@ -517,13 +518,7 @@ int handle_compare(const struct handle *a, const struct handle *b)
 const char *handle_comm_text(char text[HANDLE_COMM_MAX],
 			     const struct handle *handle)
 {
-	size_t i;
-
-	for (i = 0; handle->comm[i]; i++) {
-		text[i] = handle->comm[i];
-		if ((unsigned char)text[i] < ' ' || (unsigned char)text[i] > '~')
-			text[i] = '?';
-	}
-	text[i] = '\0';
+	strcpy(text, handle->comm);
+	out_make_printable(text);
 	return text;
 }

@@ -8,6 +8,7 @@
 
 #include "module.h"
 #include "objects.h"
+#include "output.h"
 
 #define KINDS (HANDLE_EXPORT | HANDLE_IMPORT | HANDLE_TICKET)
 
@@ -183,6 +184,12 @@ bool objects_read(struct objects *objects)
 	}
 	handles_close(it);
 	return done;
+}
+
+int objects_failed(const char *word)
+{
+	out_error(word, "cannot look through /proc: %s", strerror(errno));
+	return EXIT_FAILED;
 }
 
 void objects_free(struct objects *objects)

@@ -94,6 +94,9 @@ bool objects_have_driver(void);
 bool objects_read(struct objects *objects);
 void objects_free(struct objects *objects);
 
+/* Say that objects_read() has failed. Returns the exit status. */
+int objects_failed(const char *word);
+
 /* A note for people, if something may be missing */
 void objects_say_missing(const struct objects *objects, const char *word);
 

@@ -23,6 +23,13 @@ void out_error(const char *word, const char *format, ...)
 	fputc('\n', stderr);
 }
 
+void out_make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || (unsigned char)*text > '~')
+			*text = '?';
+}
+
 const char *out_size(char text[OUT_SIZE_MAX], uint64_t bytes)
 {
 	const char *unit = units;

@@ -23,6 +23,9 @@
 void out_error(const char *word, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Put a question mark for what is not printable ASCII: it may move the cursor. */
+void out_make_printable(char *text);
+
 /* "4 KiB", "1.5 MiB": at most one digit after the point. Returns @text. */
 const char *out_size(char text[OUT_SIZE_MAX], uint64_t bytes);
 

@@ -14,12 +14,6 @@
 /* In seconds: what poll() can wait for */
 #define MOST_SECONDS 2000000
 
-int share_usage_told(const char *word)
-{
-	fprintf(stderr, "try \"rsmctl %s --help\"\n", word);
-	return EXIT_USAGE;
-}
-
 bool share_parse_seconds(const char *text, int *ms)
 {
 	double seconds;

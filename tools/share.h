@@ -29,13 +29,6 @@
 
 /* share.c: arguments and errors */
 
-/* How to find what is right, after it was told what is wrong. The exit status */
-int share_usage_told(const char *word);
-
-/* What is wrong with the arguments, as with printf(); the exit status */
-#define share_usage(word, ...) \
-	(out_error(word, __VA_ARGS__), share_usage_told(word))
-
 /* Seconds, with digits after the point, as milliseconds */
 bool share_parse_seconds(const char *text, int *ms);
 bool share_parse_count(const char *text, unsigned long *count);

@@ -171,5 +171,5 @@ int watch_screen(struct watch *watch)
 		wait_for_keys(watch);
 	}
 	endwin();
-	return seen ? 0 : watch_failed();
+	return seen ? 0 : objects_failed(WATCH_WORD);
 }

@@ -10,6 +10,8 @@
 
 #include "columns.h"
 
+#define WATCH_WORD "watch"
+
 /**
  * struct watch - what is watched, and how
  * @delay: seconds between two looks
@@ -32,14 +34,14 @@ struct watch {
 
 /* cmd-watch.c */
 
-/* Look again. False: it failed, with errno set, and all is as it was. */
+/*
+ * Look again. False: it failed, with errno set, and all is as it was:
+ * see objects_failed().
+ */
 bool watch_look(struct watch *watch);
 
 /* What was seen, as text */
 void watch_print(FILE *to, const struct watch *watch);
-
-/* Say that watch_look() has failed. Returns the exit status. */
-int watch_failed(void);
 
 /* watch-screen.c */
 bool watch_has_screen(void);
