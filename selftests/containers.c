@@ -5,6 +5,7 @@
  * the other through a socket, and nothing else does.
  */
 #include "rsm_utils.h"
+#include "rsm_cgroup.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -65,25 +66,9 @@ struct container {
 static int write_map(const char *path, unsigned int outside)
 {
 	char text[32];
-	int fd = open(path, O_WRONLY | O_CLOEXEC), length;
-	ssize_t done;
 
-	if (fd < 0)
-		return -errno;
-	length = snprintf(text, sizeof(text), "0 %u 1\n", outside);
-	done = write(fd, text, length);
-	close(fd);
-	return done == length ? 0 : -EIO;
-}
-
-static int deny_setgroups(void)
-{
-	int fd = open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC);
-	ssize_t done = fd < 0 ? -1 : write(fd, "deny", 4);
-
-	if (fd >= 0)
-		close(fd);
-	return done == 4 ? 0 : -EIO;
+	snprintf(text, sizeof(text), "0 %u 1\n", outside);
+	return rsm_file_write(path, text);
 }
 
 /* The first process there, its own init */
@@ -103,7 +88,8 @@ static int enter(void *arg)
 {
 	struct container *container = arg;
 
-	if (unshare(NAMESPACES) || deny_setgroups() ||
+	if (unshare(NAMESPACES) ||
+	    rsm_file_write("/proc/self/setgroups", "deny") ||
 	    write_map("/proc/self/uid_map", container->uid) ||
 	    write_map("/proc/self/gid_map", container->uid))
 		return 101;

@@ -3,6 +3,7 @@
  * /proc/PID/fdinfo/FD: that it tells what is, to whom, and nothing else.
  */
 #include "rsm_utils.h"
+#include "rsm_cgroup.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -277,12 +278,10 @@ TEST_F(fdinfo, locks)
 
 static void *alloc_huge(size_t length)
 {
-	FILE *file = fopen("/proc/sys/vm/nr_hugepages", "we");
+	char count[32];
 
-	if (file) {
-		fprintf(file, "%zu\n", length / HUGE_PAGE);
-		fclose(file);
-	}
+	snprintf(count, sizeof(count), "%zu", length / HUGE_PAGE);
+	rsm_file_write("/proc/sys/vm/nr_hugepages", count);
 	return mmap(NULL, length, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 }

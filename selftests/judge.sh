@@ -60,7 +60,7 @@ has()
 	for pattern; do
 		grep -q -e "$pattern" "$file" && continue
 		echo "no \"$pattern\" in:"
-		cat "$file"
+		head -c 2000 "$file" | tr -cd '[:print:]\n'
 		return 1
 	done
 }

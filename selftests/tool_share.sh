@@ -8,57 +8,7 @@
 # shellcheck source=judge.sh
 . "$(dirname "$0")/judge.sh"
 
-STATS=/sys/module/rsmctl/stats
 THP=/sys/kernel/mm/transparent_hugepage/enabled
-
-# status N COMMAND...: whether it ends with this one
-status()
-{
-	wanted=$1
-	shift
-	"$@" >"$tmp/out" 2>"$tmp/err"
-	status=$?
-	[ "$status" = "$wanted" ] && return
-	echo "$*: status $status, not $wanted"
-	cat "$tmp/err"
-	return 1
-}
-
-# has FILE PATTERN...: whether each of the patterns is there
-has()
-{
-	file=$1
-	shift
-	for pattern; do
-		grep -q -e "$pattern" "$file" && continue
-		echo "no \"$pattern\" in:"
-		head -c 2000 "$file" | tr -cd '[:print:]\n'
-		return 1
-	done
-}
-
-# eventually COMMAND...: whether it succeeds before long
-eventually()
-{
-	for _ in $(seq 240); do
-		"$@" && return
-		sleep 0.25
-	done
-	echo "never: $*"
-	return 1
-}
-
-all_zero()
-{
-	! grep -qv '^0$' "$STATS"/*
-}
-
-nothing_left()
-{
-	eventually all_zero && return
-	grep . "$STATS"/*
-	return 1
-}
 
 count_is()
 {
