@@ -12,6 +12,8 @@ ID=0x400010
 # share [OPTION...]: 4 MiB of one user, exported; $shared is the process
 share()
 {
+	# what the last test left must not be taken for an answer
+	: >"$tmp/shared"
 	su -s /bin/sh -c 'exec rsmctl export "$@"' -- rsm1 sh \
 		--length 4M --id "$ID" --mode 0666 "$@" \
 		>"$tmp/shared" 2>&1 &
@@ -196,6 +198,7 @@ names_of_commands_are_data()
 		>"$tmp/x"
 	# the name of a process is that of its program
 	cp "$(command -v rsmctl)" "$tmp/$(printf 'a\033"\n\\b')"
+	: >"$tmp/shared"
 	"$tmp/$(printf 'a\033"\n\\b')" export --length 4K --id "$ID" \
 		>"$tmp/shared" 2>&1 &
 	eventually grep -q "$ID" "$tmp/shared" && status 0 rsmctl list exports &&
@@ -217,6 +220,7 @@ without_the_module()
 	modprobe rsmctl && return "$result"
 }
 
+modprobe rsmctl || exit 1
 judge_all an_idle_machine what_is_shared_is_listed \
 	json_has_what_the_table_has parts_can_be_chosen \
 	threat_61_each_sees_only_its_own \

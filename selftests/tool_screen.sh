@@ -53,6 +53,7 @@ keys()
 
 share()
 {
+	: >"$tmp/shared"
 	rsmctl export --length 64K --id "$ID" >"$tmp/shared" 2>&1 &
 	shared=$!
 	eventually grep -q "$ID" "$tmp/shared"

@@ -431,6 +431,8 @@ followers_get_all_contents()
 {
 	echo first >"$tmp/file"
 	share --verbose --rebind "$tmp/file" || return
+	: >"$tmp/stream"
+	rm -f "$tmp/copy"
 	rsmctl import --follow "$id" >"$tmp/stream" &
 	stream=$!
 	rsmctl import --follow --output "$tmp/copy" "$id" &
@@ -506,6 +508,7 @@ followers_never_mix_contents()
 	length=2097152
 	letters a "$length"
 	share --verbose --rebind "$tmp/file" || return
+	: >"$tmp/stream"
 	# shellcheck disable=SC2086 # none, or one
 	rsmctl import --follow $1 "$id" >"$tmp/stream" &
 	follower=$!

@@ -37,6 +37,7 @@ some_instance()
 # Something happens: a segment is made, signalled, imported, and ends.
 something()
 {
+	: >"$tmp/shared"
 	echo hello | rsmctl export --id "$ID" --timeout 60 - >"$tmp/shared" 2>&1 &
 	exporter=$!
 	eventually grep -q "$ID" "$tmp/shared" || return
@@ -123,6 +124,7 @@ names_of_tasks_are_data()
 		cp "$(command -v rsmctl)" "$tmp/$task"
 		follow --event connect && something || return
 		"$tmp/$task" signal 0x400999 2>/dev/null
+		: >"$tmp/shared"
 		echo hello | rsmctl export --id "$ID" - >"$tmp/shared" 2>&1 &
 		exporter=$!
 		eventually grep -q "$ID" "$tmp/shared" && "$tmp/$task" signal "$ID"
@@ -173,6 +175,7 @@ without_the_module()
 	modprobe rsmctl && return "$result"
 }
 
+modprobe rsmctl || exit 1
 judge_all the_life_of_a_segment in_json events_can_be_chosen \
 	a_segment_can_be_chosen it_ends_after_some \
 	nothing_is_left_when_it_is_killed readers_may_stop \
