@@ -184,6 +184,51 @@ progress_is_not_in_the_pipe()
 	unshare_all && return "$result"
 }
 
+fed()
+{
+	head -c 1000 /dev/zero >&9
+	seen '^rsmctl export: [0-9.]* KiB *$'
+}
+
+drained()
+{
+	head -c 65536 <&8 >/dev/null
+	seen '^rsmctl import: 2 MiB of 2\.9 MiB, 69%'
+}
+
+# What takes more than a moment shows how far it is, and takes that away.
+long_work_shows_progress()
+{
+	[ -p "$tmp/fifo" ] || mkfifo "$tmp/fifo"
+	screen 100 20 "rsmctl export --id $ID - <$tmp/fifo"
+	exec 9>"$tmp/fifo"
+	eventually fed && head -c 3000000 /dev/zero >&9
+	result=$?
+	exec 9>&-
+	shows "$ID" && has_not "$tmp/screen" 'rsmctl export: .*iB *$' && keys C-c &&
+		shows 'status 0$' && [ "$result" = 0 ]
+	result=$?
+	unshare_all && return "$result"
+}
+
+# That of who reads from a pipe, which a slow reader holds up
+an_import_tells_how_much_is_left()
+{
+	head -c 3000000 /dev/zero >"$tmp/file"
+	: >"$tmp/shared"
+	rsmctl export --id "$ID" "$tmp/file" >"$tmp/shared" 2>&1 &
+	shared=$!
+	eventually grep -q "$ID" "$tmp/shared" || return
+	[ -p "$tmp/fifo" ] || mkfifo "$tmp/fifo"
+	screen 100 20 "rsmctl import $ID >$tmp/fifo"
+	exec 8<"$tmp/fifo"
+	eventually drained && cat <&8 >/dev/null && shows '^status 0$' &&
+		has_not "$tmp/screen" 'rsmctl import: '
+	result=$?
+	exec 8<&-
+	unshare_all && return "$result"
+}
+
 if ! command -v tmux >/dev/null; then
 	echo 'TAP version 13'
 	echo '1..0 # SKIP there is no tmux'
@@ -192,6 +237,7 @@ fi
 shared=
 judge_all whole_screen it_follows keys_sort small_windows \
 	ctrl_c_gives_the_terminal_back plain_terminals no_terminal no_color \
-	progress_is_not_in_the_pipe
+	progress_is_not_in_the_pipe long_work_shows_progress \
+	an_import_tells_how_much_is_left
 terminal kill-server 2>/dev/null
 exit "$failed"

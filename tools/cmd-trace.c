@@ -246,7 +246,6 @@ static int follow(const struct request *request)
 	       getline(&line, &size, pipe) >= 0)
 		show_line(request, line, &shown);
 	free(line);
-	fclose(pipe);
 	return 0;
 }
 

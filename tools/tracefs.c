@@ -18,10 +18,20 @@
 /* Of the instance, while there is one */
 static char root[64];
 static volatile sig_atomic_t stopped;
+/* Descriptors of the events, and of what ends at once */
+static volatile sig_atomic_t events = -1;
+static int end = -1;
+static FILE *pipe_file;
 
+/* A read that is to come must end as well as one that is under way. */
 static void stop(int signal)
 {
+	int saved = errno;
+
 	stopped = signal;
+	if (events >= 0)
+		dup2(end, events);
+	errno = saved;
 }
 
 bool tracefs_stopped(void)
@@ -122,6 +132,9 @@ bool tracefs_open(void)
 
 void tracefs_close(void)
 {
+	events = -1;
+	if (pipe_file)
+		fclose(pipe_file);
 	write_file("tracing_on", "0");
 	write_file(EVENTS "/enable", "0");
 	rmdir(root);
@@ -152,6 +165,12 @@ FILE *tracefs_pipe(void)
 {
 	char path[128];
 
+	end = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (end < 0)
+		return NULL;
 	snprintf(path, sizeof(path), "%s/trace_pipe", root);
-	return fopen(path, "re");
+	pipe_file = fopen(path, "re");
+	if (pipe_file)
+		events = fileno(pipe_file);
+	return pipe_file;
 }

@@ -19,7 +19,7 @@ const char *tracefs_why_not(void);
 /* Make the instance. From here on signals that end us only stop us. */
 bool tracefs_open(void);
 
-/* Take it away again. */
+/* Take it away again, and what tracefs_pipe() returned. */
 void tracefs_close(void);
 
 /* Whether a signal asked us to end */
