@@ -29,6 +29,13 @@ static void show_segment(struct seq_file *m, const struct rsm_segment *seg,
 	seq_printf(m, "rsm-length:\t%llu\n", seg->length);
 }
 
+/* Whose limit of handles it counts for; nobody else puts @user meanwhile. */
+static void show_user(struct seq_file *m, const struct rsm_user *user)
+{
+	seq_printf(m, "rsm-user:\t%u\n",
+		   from_kuid_munged(seq_user_ns(m), rsm_limits_uid(user)));
+}
+
 static void show_flags(struct seq_file *m, u32 flags)
 {
 	seq_puts(m, flags ? "rsm-flags:" : "rsm-flags:\t-");
@@ -122,6 +129,7 @@ void rsm_export_show_fdinfo(struct seq_file *m, struct file *file)
 
 	spin_lock(&seg->lock);
 	show_segment(m, seg, export_state(seg));
+	show_user(m, seg->handle.user);
 	if (seg->pub)
 		show_publication(m, seg->pub);
 	show_flags(m, seg->flags);
@@ -139,6 +147,7 @@ void rsm_import_show_fdinfo(struct seq_file *m, struct file *file)
 
 	spin_lock(&seg->lock);
 	show_segment(m, seg, imp->handle.ended ? "aborted" : "connected");
+	show_user(m, imp->handle.user);
 	show_id(m, imp->id, imp->ipc_ns);
 	show_flags(m, seg->flags);
 	show_rights(m, imp->handle.rights);
@@ -157,5 +166,6 @@ void rsm_ticket_show_fdinfo(struct seq_file *m, struct file *file)
 	valid = seg->pub && seg->pub->serial == ticket->serial;
 	spin_unlock(&seg->lock);
 	show_segment(m, seg, valid ? "valid" : "ended");
+	show_user(m, ticket->user);
 	show_rights(m, ticket->rights);
 }

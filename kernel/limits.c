@@ -46,7 +46,6 @@ struct rsm_user {
 /* For changes: a user's first handle and the last one */
 static DEFINE_SPINLOCK(users_lock);
 static DEFINE_HASHTABLE(users, 6);
-static atomic_long_t node_handles;
 
 static atomic_long_t exported_pages;
 
@@ -136,7 +135,7 @@ static bool count_handle(struct rsm_user *user, bool exempt)
 		max -= max / 16;
 	if (!add_up_to(&user->handles, 1, max_user))
 		return false;
-	if (add_up_to(&node_handles, 1, max))
+	if (add_up_to(&rsm_stats.handles, 1, max))
 		return true;
 	atomic_long_dec(&user->handles);
 	return false;
@@ -165,9 +164,15 @@ int rsm_limits_get_handle(struct rsm_user **out)
 
 void rsm_limits_put_handle(struct rsm_user *user)
 {
-	atomic_long_dec(&node_handles);
+	atomic_long_dec(&rsm_stats.handles);
 	atomic_long_dec(&user->handles);
 	release_user(user);
+}
+
+/* Who a handle is counted for */
+kuid_t rsm_limits_uid(const struct rsm_user *user)
+{
+	return user->uid;
 }
 
 /* Count exported pages of the node; false when there would be too many. */

@@ -390,6 +390,7 @@ static struct miscdevice control_dev = {
 	}                                                                      \
 	static struct kobj_attribute _name##_attr = __ATTR_RO(_name)
 
+RSM_STAT(handles);
 RSM_STAT(segments);
 RSM_STAT(imports);
 RSM_STAT(areas);
@@ -399,6 +400,7 @@ RSM_STAT(tickets);
 RSM_STAT(mutexes);
 
 static struct attribute *stats_attrs[] = {
+	&handles_attr.attr,
 	&segments_attr.attr,
 	&imports_attr.attr,
 	&areas_attr.attr,

@@ -62,7 +62,8 @@ struct user_struct;
 
 /**
  * struct rsm_stats - live objects, as shown in /sys/module/rsmctl/stats/
- * @segments: exports
+ * @handles: what max_segments limits: open exports, imports and tickets
+ * @segments: exports, and those that imports or tickets keep
  * @imports: connections
  * @areas: VMAs of imports on the area list of their segment
  * @page_sets: pinned ranges
@@ -71,6 +72,7 @@ struct user_struct;
  * @mutexes: locks that are held, or whose owner died
  */
 struct rsm_stats {
+	atomic_long_t handles;
 	atomic_long_t segments;
 	atomic_long_t imports;
 	atomic_long_t areas;
@@ -415,6 +417,7 @@ void rsm_registry_exit(void);
 /* limits.c */
 int rsm_limits_get_handle(struct rsm_user **out);
 void rsm_limits_put_handle(struct rsm_user *user);
+kuid_t rsm_limits_uid(const struct rsm_user *user);
 bool rsm_limits_charge(unsigned long pages);
 void rsm_limits_uncharge(unsigned long pages);
 

@@ -367,6 +367,33 @@ TEST_F(fdinfo, import_mappings)
 	EXPECT_EQ(0, number(imp, "rsm-mappings"));
 }
 
+static int redeem_and_send(void *arg)
+{
+	fdinfo_self *self = arg;
+	int imp = -1;
+
+	if (rsm_redeem(rsm_receive_fd(self->socket[1]), RSM_RIGHT_READ, &imp,
+		       NULL))
+		return 1;
+	return rsm_send_fd(self->socket[1], imp) ? 2 : 0;
+}
+
+/* Who made it, whoever has it now. */
+TEST_F(fdinfo, user_who_it_counts_for)
+{
+	int ticket, imp;
+
+	ASSERT_OK(rsm_grant(self->exp.fd, RSM_RIGHT_READ, &ticket, NULL));
+	EXPECT_EQ(0, number(self->exp.fd, "rsm-user"));
+	EXPECT_EQ(0, number(ticket, "rsm-user"));
+	ASSERT_EQ(0, rsm_send_fd(self->socket[0], ticket));
+	ASSERT_EQ(0, rsm_in_child_as(OTHER, redeem_and_send, self));
+	imp = rsm_receive_fd(self->socket[0]);
+	ASSERT_LE(0, imp);
+	EXPECT_EQ(OTHER, number(imp, "rsm-user"));
+	EXPECT_EQ(3, rsm_stat("handles") - self->scene.before.handles);
+}
+
 TEST_F(fdinfo, tickets)
 {
 	int ticket, imp;

@@ -462,6 +462,7 @@ static inline long rsm_stat(const char *name)
 }
 
 struct rsm_stats {
+	long handles;
 	long segments;
 	long imports;
 	long tickets;
@@ -473,6 +474,7 @@ struct rsm_stats {
 
 static inline void rsm_stats_read(struct rsm_stats *stats)
 {
+	stats->handles = rsm_stat("handles");
 	stats->segments = rsm_stat("segments");
 	stats->imports = rsm_stat("imports");
 	stats->tickets = rsm_stat("tickets");
@@ -516,8 +518,9 @@ static inline bool rsm_stats_settle(const struct rsm_stats *before)
 		now.segments - before->segments, now.imports - before->imports,
 		now.areas - before->areas, now.page_sets - before->page_sets,
 		now.pinned_pages - before->pinned_pages);
-	fprintf(stderr, "# tickets %ld, mutexes %ld\n",
-		now.tickets - before->tickets, now.mutexes - before->mutexes);
+	fprintf(stderr, "# tickets %ld, mutexes %ld, handles %ld\n",
+		now.tickets - before->tickets, now.mutexes - before->mutexes,
+		now.handles - before->handles);
 	return false;
 }
 
