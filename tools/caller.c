@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <link.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "caller.h"
@@ -35,32 +38,25 @@ bool caller_in_first_namespace(const char *name)
 	return false;
 }
 
-/* The number after "KEY:" in a file of such lines; 0 if it is not there */
-static uint64_t read_number(const char *path, const char *key, int base)
-{
-	FILE *from = fopen(path, "re");
-	size_t length = strlen(key);
-	uint64_t number = 0;
-	char line[256];
-
-	if (!from)
-		return 0;
-	while (fgets(line, sizeof(line), from))
-		if (!strncmp(line, key, length) && line[length] == ':')
-			number = strtoull(line + length + 1, NULL, base);
-	fclose(from);
-	return number;
-}
-
 bool caller_is_capable(int capability)
 {
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
 	return caller_in_first_namespace("user") &&
-	       read_number("/proc/self/status", "CapEff", 16) >> capability & 1;
+	       !syscall(SYS_capget, &header, data) &&
+	       data[CAP_TO_INDEX(capability)].effective &
+		       CAP_TO_MASK(capability);
 }
 
+/* As the kernel's limit has it: /proc/meminfo can be a container's. */
 uint64_t caller_total_memory(void)
 {
-	return read_number("/proc/meminfo", "MemTotal", 10) * 1024;
+	struct sysinfo info;
+
+	return sysinfo(&info) ? 0 : (uint64_t)info.totalram * info.mem_unit;
 }
 
 static int find_library(struct dl_phdr_info *info, size_t size, void *path)

@@ -63,7 +63,7 @@ static const char *origin(const struct limits *limits, enum limit_kind kind,
 	case LIMIT_HANDLES:
 		return "max_segments";
 	case LIMIT_UNPRIVILEGED:
-		return "max_segments but a sixteenth";
+		return "15/16 of max_segments";
 	case LIMIT_USER:
 		return limits->max_user_segments ? "max_user_segments" :
 		       "max_user_segments (0: a quarter)";
@@ -133,7 +133,10 @@ static void json_limit(struct json *json, const struct limits *limits,
 		json_number(json, "max", limit->max);
 	json_number(json, "used", limit->used);
 	json_bool(json, "at_least", limit->at_least);
-	json_number(json, "percent", limit_percent(limit));
+	if (limit->max == LIMIT_NONE)
+		json_null(json, "percent");
+	else
+		json_number(json, "percent", limit_percent(limit));
 	json_bool(json, "exempt", limit->exempt);
 	json_string(json, "set_by", origin(limits, kind, text));
 	json_object_end(json);
@@ -177,7 +180,7 @@ static int limits_main(int argc, char **argv)
 	if (argv[optind])
 		return cmd_usage(WORD, "\"%s\" is not expected", argv[optind]);
 	if (!limits_get(&limits)) {
-		out_error(WORD, "the module is not loaded: \"rsmctl load\"");
+		out_error(WORD, "the module is not loaded: try \"rsmctl load\"");
 		return EXIT_FAILED;
 	}
 	if (as_json)

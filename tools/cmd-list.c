@@ -13,6 +13,7 @@
 #include "columns.h"
 #include "objects.h"
 #include "output.h"
+#include "share.h"
 
 #define WORD "list"
 
@@ -49,71 +50,98 @@ static void print_usage(void)
 	       "  -h, --help  this text\n");
 }
 
-/* "1,2,4,8": the bits of a mask as numbers */
-static const char *sizes_text(char out[OUT_SIZE_MAX * 2], unsigned long mask)
+/* Bits of a mask of sizes, and room for all of them: "1,2,4,8" */
+#define SIZES 16
+#define SIZES_TEXT_MAX 64
+
+static const char *sizes_text(char out[SIZES_TEXT_MAX], unsigned long mask)
 {
 	unsigned int bit;
 	size_t used = 0;
 
 	strcpy(out, "-");
-	for (bit = 0; bit < 16; bit++)
+	for (bit = 0; bit < SIZES; bit++)
 		if (mask & 1UL << bit)
 			used += sprintf(out + used, "%s%u", used ? "," : "",
 					1U << bit);
 	return out;
 }
 
+static void json_sizes(struct json *json, const char *key, unsigned long mask)
+{
+	unsigned int bit;
+
+	json_array(json, key);
+	for (bit = 0; bit < SIZES; bit++)
+		if (mask & 1UL << bit)
+			json_number(json, NULL, 1U << bit);
+	json_array_end(json);
+}
+
+/**
+ * struct listing - what is to be shown
+ * @kinds: of enum handle_kind, and CONTROLLERS
+ * @objects: exports, imports and tickets
+ * @failed: the controller does not answer
+ * @attr: what it can do
+ * @node: number of this machine
+ */
+struct listing {
+	unsigned int kinds;
+	struct objects objects;
+	bool failed;
+	rsmapi_controller_attr_t attr;
+	rsm_node_id_t node;
+};
+
 /* What the loopback controller can do; others will be asked for by name. */
-static bool get_loopback(rsmapi_controller_attr_t *attr, rsm_node_id_t *node)
+static int ask_loopback(struct listing *listing)
 {
 	rsmapi_controller_handle_t controller;
 	rsm_topology_t *topology;
-	char name[] = "loopback";
+	int error;
 
-	/* Or asking would load it. */
-	if (!objects_have_driver() ||
-	    rsm_get_controller(name, &controller))
-		return false;
-	rsm_get_controller_attr(controller, attr);
+	error = rsm_get_controller("loopback", &controller);
+	if (error)
+		return error;
+	rsm_get_controller_attr(controller, &listing->attr);
 	rsm_release_controller(controller);
-	if (rsm_get_interconnect_topology(&topology))
-		return false;
-	*node = topology->topology_hdr.local_nodeid;
+	error = rsm_get_interconnect_topology(&topology);
+	if (error)
+		return error;
+	listing->node = topology->topology_hdr.local_nodeid;
 	rsm_free_interconnect_topology(topology);
-	return true;
+	return 0;
 }
 
-static void print_controllers(void)
+static void print_controllers(const struct listing *listing)
 {
-	char direct[OUT_SIZE_MAX * 2], atomic[OUT_SIZE_MAX * 2];
-	char pages[OUT_SIZE_MAX * 2];
-	rsmapi_controller_attr_t attr;
-	rsm_node_id_t node;
+	const rsmapi_controller_attr_t *attr = &listing->attr;
+	char direct[SIZES_TEXT_MAX], atomic[SIZES_TEXT_MAX];
+	char pages[SIZES_TEXT_MAX];
 
-	if (!get_loopback(&attr, &node))
-		return;
 	printf("%-10s  %4s  %-12s  %-12s  %s\n", "NAME", "NODE", "ACCESS",
 	       "ATOMIC", "PAGES");
-	printf("%-10s  %4u  %-12s  %-12s  %s KiB\n", "loopback", node,
-	       sizes_text(direct, attr.attr_direct_access_sizes),
-	       sizes_text(atomic, attr.attr_atomic_sizes),
-	       sizes_text(pages, attr.attr_page_size));
+	printf("%-10s  %4u  %-12s  %-12s  %s KiB\n", "loopback",
+	       listing->node,
+	       sizes_text(direct, attr->attr_direct_access_sizes),
+	       sizes_text(atomic, attr->attr_atomic_sizes),
+	       sizes_text(pages, attr->attr_page_size));
 }
 
-static void json_controllers(struct json *json)
+static void json_controllers(struct json *json, const struct listing *listing)
 {
-	rsmapi_controller_attr_t attr;
-	rsm_node_id_t node;
+	const rsmapi_controller_attr_t *attr = &listing->attr;
 
 	json_array(json, "controllers");
-	if (get_loopback(&attr, &node)) {
+	if (!listing->failed) {
 		json_object(json, NULL);
 		json_string(json, "name", "loopback");
-		json_number(json, "node", node);
-		json_number(json, "direct_access_sizes",
-			    attr.attr_direct_access_sizes);
-		json_number(json, "atomic_sizes", attr.attr_atomic_sizes);
-		json_number(json, "page_sizes_kib", attr.attr_page_size);
+		json_number(json, "node", listing->node);
+		json_sizes(json, "direct_access_sizes",
+			   attr->attr_direct_access_sizes);
+		json_sizes(json, "atomic_sizes", attr->attr_atomic_sizes);
+		json_sizes(json, "page_sizes_kib", attr->attr_page_size);
 		json_object_end(json);
 	}
 	json_array_end(json);
@@ -131,7 +159,7 @@ static void json_part(struct json *json, const struct part *part,
 	json_array_end(json);
 }
 
-static void print_json(unsigned int kinds, const struct objects *objects)
+static void print_json(const struct listing *listing)
 {
 	const struct part *part;
 	struct json json;
@@ -139,50 +167,72 @@ static void print_json(unsigned int kinds, const struct objects *objects)
 	json_begin(&json, stdout);
 	json_object(&json, NULL);
 	for (part = parts; part < parts + NR_PARTS; part++) {
-		if (!(kinds & part->kind))
+		if (!(listing->kinds & part->kind))
 			continue;
 		if (part->kind == CONTROLLERS)
-			json_controllers(&json);
+			json_controllers(&json, listing);
 		else
-			json_part(&json, part, objects);
+			json_part(&json, part, &listing->objects);
 	}
-	json_bool(&json, "complete", objects->whole);
+	json_bool(&json, "complete",
+		  listing->objects.whole && !listing->failed);
 	json_object_end(&json);
 }
 
-static bool has_kind(const struct objects *objects, unsigned int kind)
+/* Whether there is one of these kinds */
+static bool has_kind(const struct objects *objects, unsigned int kinds)
 {
 	size_t i;
 
 	for (i = 0; i < objects->count; i++)
-		if (objects->list[i].handle.kind == kind)
+		if (objects->list[i].handle.kind & kinds)
 			return true;
 	return false;
 }
 
-/* Each part has a title, unless there is but one to show. */
-static void print_parts(unsigned int kinds, const struct objects *objects)
+static bool is_empty(const struct listing *listing, const struct part *part)
 {
-	bool title = kinds & (kinds - 1), first = true;
+	if (!(listing->kinds & part->kind))
+		return true;
+	return part->columns ? !has_kind(&listing->objects, part->kind) :
+			       listing->failed;
+}
+
+static void say_nothing(const struct listing *listing, bool first)
+{
+	const char *what = "Nothing is exported or imported";
+
+	if (listing->kinds == HANDLE_EXPORT)
+		what = "Nothing is exported";
+	else if (listing->kinds == HANDLE_IMPORT)
+		what = "Nothing is imported";
+	else if (listing->kinds == HANDLE_TICKET)
+		what = "There are no tickets";
+	printf("%s%s%s.\n", first ? "" : "\n", what,
+	       listing->objects.whole ? "" : ", as far as you may see");
+}
+
+/* Each part has a title, unless there is but one to show. */
+static void print_parts(const struct listing *listing)
+{
+	unsigned int kinds = listing->kinds & HANDLE_ALL;
+	bool title = listing->kinds & (listing->kinds - 1), first = true;
 	const struct part *part;
 
 	for (part = parts; part < parts + NR_PARTS; part++) {
-		if (!(kinds & part->kind) || (part->columns &&
-					      !has_kind(objects, part->kind)))
+		if (is_empty(listing, part))
 			continue;
 		if (title)
 			printf("%s%s\n", first ? "" : "\n", part->title);
 		first = false;
 		if (part->columns)
-			columns_print(stdout, part->columns, objects,
+			columns_print(stdout, part->columns, &listing->objects,
 				      part->kind, NULL, NULL);
 		else
-			print_controllers();
+			print_controllers(listing);
 	}
-	if (!objects->count && kinds != CONTROLLERS)
-		printf("%sNothing is exported or imported%s.\n",
-		       first ? "" : "\n",
-		       objects->whole ? "" : ", as far as you may see");
+	if (kinds && !has_kind(&listing->objects, kinds))
+		say_nothing(listing, first);
 }
 
 /* False: an argument is none of the parts. */
@@ -206,23 +256,33 @@ static bool parse_kinds(char **words, unsigned int *kinds)
 	return true;
 }
 
+static void show(const struct listing *listing, bool json)
+{
+	if (json) {
+		print_json(listing);
+		return;
+	}
+	print_parts(listing);
+	objects_say_missing(&listing->objects, WORD);
+}
+
 static int list(unsigned int kinds, bool json)
 {
-	struct objects objects;
+	struct listing listing = { .kinds = kinds, .objects.whole = true };
+	int error = 0;
 
-	if (!objects_have_driver()) {
-		out_error(WORD, "the module is not loaded: try \"rsmctl load\"");
+	if (!objects_have_driver(WORD))
 		return EXIT_FAILED;
-	}
-	if (!objects_read(&objects))
+	if (kinds & HANDLE_ALL && !objects_read(&listing.objects))
 		return objects_failed(WORD);
-	if (json)
-		print_json(kinds, &objects);
-	else
-		print_parts(kinds, &objects);
-	objects_say_missing(&objects, WORD);
-	objects_free(&objects);
-	return 0;
+	if (kinds & CONTROLLERS)
+		error = ask_loopback(&listing);
+	if (error)
+		share_failed(WORD, "ask the controller", error);
+	listing.failed = error;
+	show(&listing, json);
+	objects_free(&listing.objects);
+	return error ? EXIT_FAILED : 0;
 }
 
 static int list_main(int argc, char **argv)

@@ -47,6 +47,7 @@ static const char *known(const char *text)
  * @file: the module's file for this kernel, or NULL
  * @file_version: its version
  * @library: the library's
+ * @counted: @refcount is known
  * @refcount: references to the module
  * @device: there is something at MODULE_DEVICE
  * @node: what it is
@@ -58,6 +59,7 @@ struct status {
 	const char *file;
 	char file_version[MODULE_TEXT_MAX];
 	char library[MODULE_TEXT_MAX];
+	bool counted;
 	uint64_t refcount;
 	bool device;
 	struct stat node;
@@ -71,7 +73,7 @@ static void get_status(const struct module *module, struct status *status)
 	status->file = module_path(module);
 	module_file_info(module, "version", status->file_version);
 	caller_library(status->library);
-	module_read_number("refcnt", &status->refcount);
+	status->counted = module_read_number("refcnt", &status->refcount);
 	status->device = !stat(MODULE_DEVICE, &status->node);
 }
 
@@ -124,7 +126,7 @@ static void print_json(const struct status *status)
 	json_string(&json, "file_version", known(status->file_version));
 	json_string(&json, "library_version", known(status->library));
 	json_string(&json, "tool_version", RSMCTL_VERSION);
-	if (status->loaded)
+	if (status->counted)
 		json_number(&json, "references", status->refcount);
 	else
 		json_null(&json, "references");
@@ -157,7 +159,7 @@ static void print_device(const struct status *status)
 	if (!status->device)
 		printf("device      %s is not there\n", MODULE_DEVICE);
 	else if (!S_ISCHR(node->st_mode))
-		printf("device      %s is none\n", MODULE_DEVICE);
+		printf("device      %s is no character device\n", MODULE_DEVICE);
 	else
 		printf("device      %s, number %u:%u, mode %04o\n",
 		       MODULE_DEVICE, major(node->st_rdev),
@@ -182,7 +184,8 @@ static void print_text(const struct status *status)
 	print_device(status);
 	if (!status->loaded)
 		return;
-	printf("references  %ju\n", (uintmax_t)status->refcount);
+	if (status->counted)
+		printf("references  %ju\n", (uintmax_t)status->refcount);
 	print_values("parameters", "parameters");
 	print_values("there are", "stats");
 }

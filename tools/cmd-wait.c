@@ -80,9 +80,6 @@ static int run(const struct request *request)
 		return 0;
 	case RSMERR_TIMEOUT:
 		return EXIT_TIMEOUT;
-	case RSMERR_CONN_ABORTED:
-		out_error(WORD, "the exporter has ended the segment");
-		return EXIT_FAILED;
 	default:
 		share_failed(WORD, "wait for a signal", error);
 		return EXIT_FAILED;

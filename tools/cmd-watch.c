@@ -112,7 +112,7 @@ void watch_print(FILE *to, const struct watch *watch)
 	char pinned[OUT_SIZE_MAX], clock[16];
 	time_t seconds = time(NULL);
 
-	if (!objects_have_driver()) {
+	if (!objects_have_driver(NULL)) {
 		fprintf(to, "The module is not loaded.\n");
 		return;
 	}

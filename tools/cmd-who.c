@@ -134,12 +134,23 @@ struct request {
 	uint32_t id;
 };
 
+static void say_nobody(const struct request *request,
+		       const struct objects *objects)
+{
+	out_error(WORD, request->segment ?
+		  "nobody%s has to do with segment %u; \"rsmctl list --json\" tells what there is" :
+		  "nobody%s has to do with 0x%x; \"rsmctl list\" tells what there is",
+		  objects->whole ? "" : " that you may see", request->id);
+}
+
 static int who(const struct request *request)
 {
 	struct segments segments = {};
 	struct objects objects;
 	size_t found;
 
+	if (!objects_have_driver(WORD))
+		return EXIT_FAILED;
 	if (!objects_read(&objects))
 		return objects_failed(WORD);
 	if (request->segment)
@@ -152,10 +163,9 @@ static int who(const struct request *request)
 	else if (found)
 		print_who(&objects, &segments);
 	else
-		out_error(WORD, "nobody%s has to do with 0x%x; \"rsmctl list\" tells what there is",
-			  objects.whole ? "" : " that you may see",
-			  request->id);
-	objects_say_missing(&objects, WORD);
+		say_nobody(request, &objects);
+	if (found && !request->json)
+		objects_say_missing(&objects, WORD);
 	objects_free(&objects);
 	return found ? 0 : EXIT_FAILED;
 }

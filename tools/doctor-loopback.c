@@ -64,6 +64,7 @@ static int get_memory(struct loopback *test)
 
 static int offer(struct loopback *test, rsm_memseg_id_t *id)
 {
+	rsmapi_access_entry_t list = { .ae_permission = 0600 };
 	int error;
 
 	test->step = "get the controller";
@@ -77,7 +78,8 @@ static int offer(struct loopback *test, rsm_memseg_id_t *id)
 	if (error)
 		return error;
 	test->step = "publish it";
-	return rsm_memseg_export_publish(test->seg, id, NULL, 0);
+	/* Without a list the umask could keep us out. */
+	return rsm_memseg_export_publish(test->seg, id, &list, 1);
 }
 
 static int attach(struct loopback *test, rsm_memseg_id_t id)
@@ -140,8 +142,17 @@ static void clean_up(struct loopback *test)
 	free((void *)test->memory[1]);
 }
 
+static const char *found(int error)
+{
+	if (error < 0)
+		return "wrong data";
+	return *rsm_last_error() ? rsm_last_error() : rsm_strerror(error);
+}
+
 static const char *remedy(int error)
 {
+	if (error < 0)
+		return "this is an error of the driver: see the kernel's log (dmesg)";
 	switch (error) {
 	case RSMERR_INSUFFICIENT_MEM:
 		return "raise the limit that is reached: see rsmctl limits";
@@ -150,7 +161,7 @@ static const char *remedy(int error)
 	case RSMERR_CTLR_NOT_PRESENT:
 		return "rsmctl load, and see what it says";
 	}
-	return "see the kernel's log (dmesg): this is an error of the driver";
+	return "see the kernel's log (dmesg)";
 }
 
 void doctor_loopback(struct doctor *doctor)
@@ -159,19 +170,19 @@ void doctor_loopback(struct doctor *doctor)
 	int error;
 
 	if (!doctor->usable) {
-		doctor_report(doctor, DOCTOR_WARNING, doctor->loaded ?
+		doctor_report(doctor, DOCTOR_WARNING,
+			      doctor->loaded || doctor->may_load ?
 			      "mend what is wrong with the device" :
 			      "rsmctl load, or rsmctl doctor --load, which does it",
 			      "not tried");
 		return;
 	}
 	error = run_test(&test);
-	clean_up(&test);
 	if (!error)
 		doctor_report(doctor, DOCTOR_OK, NULL,
 			      "a page was shared, rebound and taken back");
 	else
 		doctor_report(doctor, DOCTOR_PROBLEM, remedy(error),
-			      "cannot %s: %s", test.step, error < 0 ?
-			      "wrong data" : rsm_strerror(error));
+			      "cannot %s: %s", test.step, found(error));
+	clean_up(&test);
 }

@@ -45,6 +45,28 @@ void doctor_architecture(struct doctor *doctor)
 			      "%s is not supported", name.machine);
 }
 
+/* There the host has the module, and says who may use the device. */
+static bool in_container(void)
+{
+	return !caller_in_first_namespace("pid") ||
+	       !caller_in_first_namespace("user");
+}
+
+static void no_module_file(struct doctor *doctor)
+{
+	if (!in_container())
+		doctor_report(doctor, DOCTOR_PROBLEM,
+			      "install it: make install, or make dkms-install",
+			      "none for this kernel");
+	else if (doctor->may_load)
+		doctor_report(doctor, DOCTOR_OK, NULL,
+			      "not loaded, which the check of the device may do if the host has it");
+	else
+		doctor_report(doctor, DOCTOR_WARNING,
+			      "on the host: rsmctl load",
+			      "not loaded, and its file is the host's");
+}
+
 void doctor_module(struct doctor *doctor)
 {
 	const char *path = module_path(doctor->module);
@@ -52,14 +74,15 @@ void doctor_module(struct doctor *doctor)
 	doctor->loaded = module_is_loaded(doctor->module);
 	if (doctor->loaded && path)
 		doctor_report(doctor, DOCTOR_OK, NULL, "loaded, %s", path);
+	else if (doctor->loaded && in_container())
+		doctor_report(doctor, DOCTOR_OK, NULL,
+			      "loaded, and its file is the host's");
 	else if (doctor->loaded)
 		doctor_report(doctor, DOCTOR_WARNING,
 			      "install it, or it is gone with the next boot: make install, or make dkms-install",
 			      "loaded, but not installed for this kernel");
 	else if (!path)
-		doctor_report(doctor, DOCTOR_PROBLEM,
-			      "install it: make install, or make dkms-install",
-			      "none for this kernel");
+		no_module_file(doctor);
 	else if (doctor->may_load)
 		doctor_report(doctor, DOCTOR_OK, NULL,
 			      "not loaded, which the check of the device will do, %s",
@@ -118,7 +141,9 @@ static const char *open_remedy(int error)
 {
 	switch (error) {
 	case EACCES:
-		return "chmod 0666 /dev/rsmctl, if all may; or remount /dev without nodev";
+		return access(MODULE_DEVICE, R_OK | W_OK) ?
+		       "chmod 0666 /dev/rsmctl, if all may, and MODE= in the udev rule, which sets it" :
+		       "mount -o remount,dev /dev";
 	case EPERM:
 		return "let the container use the device: c 10:250 rw";
 	case ENODEV:
@@ -128,22 +153,34 @@ static const char *open_remedy(int error)
 	return "see the kernel's log (dmesg)";
 }
 
+#define MAKE_NODE "mknod -m 0666 " MODULE_DEVICE " c 10 250"
+#define PASS_NODE "give it to the container (--device " MODULE_DEVICE ")"
+
+static void no_node(struct doctor *doctor, int error)
+{
+	const char *remedy = MAKE_NODE;
+
+	if (in_container())
+		remedy = PASS_NODE;
+	else if (!doctor->loaded)
+		remedy = "rsmctl load, which makes it";
+	doctor_report(doctor, DOCTOR_PROBLEM, remedy, "%s: %s", MODULE_DEVICE,
+		      strerror(error));
+}
+
 static bool check_node(struct doctor *doctor)
 {
 	struct stat node;
 
 	if (stat(MODULE_DEVICE, &node)) {
-		doctor_report(doctor, DOCTOR_PROBLEM, doctor->loaded ?
-			      "mknod -m 0666 " MODULE_DEVICE " c 10 250" :
-			      "rsmctl load, which makes it",
-			      "%s: %s", MODULE_DEVICE, strerror(errno));
+		no_node(doctor, errno);
 		return false;
 	}
 	if (S_ISCHR(node.st_mode) &&
 	    node.st_rdev == makedev(RSM_DEV_MAJOR, RSM_DEV_MINOR))
 		return true;
-	doctor_report(doctor, DOCTOR_PROBLEM,
-		      "rm " MODULE_DEVICE " && mknod -m 0666 " MODULE_DEVICE " c 10 250",
+	doctor_report(doctor, DOCTOR_PROBLEM, in_container() ? PASS_NODE :
+		      "rm " MODULE_DEVICE " && " MAKE_NODE,
 		      "%s is not the character device %u:%u", MODULE_DEVICE,
 		      RSM_DEV_MAJOR, RSM_DEV_MINOR);
 	return false;

@@ -17,6 +17,7 @@
 #include "output.h"
 
 /* As a shell says it */
+#define EXIT_NOT_RUN 126
 #define EXIT_NOT_FOUND 127
 #define EXIT_SIGNAL 128
 /* Tenths of a second until a command is killed */
@@ -33,6 +34,7 @@ static void set_number(const char *name, const char *format, unsigned int value)
 static void become(char **command, int ticket, rsm_memseg_id_t id)
 {
 	sigset_t none;
+	bool found;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -40,8 +42,9 @@ static void become(char **command, int ticket, rsm_memseg_id_t id)
 	set_number("RSMCTL_ID", "0x%x", id);
 	set_number("RSMCTL_TICKET", "%u", ticket);
 	execvp(command[0], command);
+	found = errno != ENOENT;
 	share_failed_errno(EXPORT_WORD, "run", command[0]);
-	_exit(EXIT_NOT_FOUND);
+	_exit(found ? EXIT_NOT_RUN : EXIT_NOT_FOUND);
 }
 
 pid_t export_command_start(const struct export_request *request,
@@ -90,7 +93,11 @@ void export_command_stop(pid_t child)
 			return;
 		nanosleep(&step, NULL);
 	}
-	kill(child, SIGKILL);
+	/* One that has become another user's, which is ours no more */
+	if (kill(child, SIGKILL)) {
+		share_failed_errno(EXPORT_WORD, "stop", "the command");
+		return;
+	}
 	while (!export_command_ended(child, &status))
 		nanosleep(&step, NULL);
 }

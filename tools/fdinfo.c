@@ -77,6 +77,16 @@ const char *fdinfo_next(const struct fdinfo *info, const char *key,
 	return key;
 }
 
+const char *fdinfo_find(const struct fdinfo *info, const char *key)
+{
+	const char *at = NULL, *value;
+
+	while ((at = fdinfo_next(info, at, &value)))
+		if (!strcmp(at, key))
+			return value;
+	return NULL;
+}
+
 void fdinfo_free(struct fdinfo *info)
 {
 	free(info->text);

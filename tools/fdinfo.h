@@ -24,6 +24,9 @@ void fdinfo_read(struct fdinfo *info, int at, const char *path);
 const char *fdinfo_next(const struct fdinfo *info, const char *key,
 			const char **value);
 
+/* The value of a key, or NULL */
+const char *fdinfo_find(const struct fdinfo *info, const char *key);
+
 void fdinfo_free(struct fdinfo *info);
 
 #endif /* FDINFO_H */

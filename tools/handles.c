@@ -23,14 +23,13 @@
 
 #include <linux/rsmctl.h>
 
+#include "caller.h"
 #include "fdinfo.h"
 #include "handles.h"
 #include "output.h"
 
 /* Tables of descriptors that are told apart in one process */
 #define MAX_TABLES 64
-/* Inode number of the PID namespace that the machine starts with */
-#define INIT_PID_NS "pid:[4026531836]"
 
 /**
  * struct handles - where the walk is
@@ -246,8 +245,12 @@ static bool next_process(struct handles *it)
 	}
 	while ((entry = readdir(it->procs))) {
 		pid = parse_number(entry->d_name);
-		if (pid > 0 && open_process(it, pid))
+		if (pid <= 0)
+			continue;
+		if (open_process(it, pid))
 			return true;
+		if (errno != ENOENT)
+			it->hidden++;
 	}
 	return false;
 }
@@ -265,9 +268,10 @@ static bool table_is_new(struct handles *it, pid_t tid)
 	return true;
 }
 
+/* What has ended meanwhile is not missed. */
 static void count_denied(struct handles *it)
 {
-	if (errno == EACCES || errno == EPERM)
+	if (errno != ENOENT && errno != ESRCH)
 		it->denied++;
 }
 
@@ -404,11 +408,11 @@ static bool parse_mapping(struct handle *now, char *line)
 {
 	unsigned long long first, end, offset;
 	char rights[5];
-	int name;
+	int name = 0;
 
 	if (!strstr(line, "anon_inode:[rsm-") ||
 	    sscanf(line, "%llx-%llx %4s %llx %*s %*s %n", &first, &end, rights,
-		   &offset, &name) != 4)
+		   &offset, &name) != 4 || !name)
 		return false;
 	line[strcspn(line, "\n")] = '\0';
 	now->of = kind_of_link(line + name);
@@ -465,12 +469,8 @@ const char *handle_info_next(struct handles *it, const char *key,
 
 const char *handle_info(struct handles *it, const char *key)
 {
-	const char *at = NULL, *value;
-
-	while ((at = handle_info_next(it, at, &value)))
-		if (!strcmp(at, key))
-			return value;
-	return NULL;
+	read_info(it);
+	return fdinfo_find(&it->info, key);
 }
 
 bool handle_info_number(struct handles *it, const char *key, uint64_t *value)
@@ -496,12 +496,8 @@ unsigned int handles_hidden(const struct handles *it, bool own)
 
 bool handles_whole(const struct handles *it)
 {
-	char ns[32] = "";
-
-	if (it->hidden || faccessat(dirfd(it->procs), "1", F_OK, 0))
-		return false;
-	return readlinkat(dirfd(it->procs), "self/ns/pid", ns,
-			  sizeof(ns) - 1) > 0 && !strcmp(ns, INIT_PID_NS);
+	return !it->hidden && !faccessat(dirfd(it->procs), "1", F_OK, 0) &&
+	       caller_in_first_namespace("pid");
 }
 
 int handle_compare(const struct handle *a, const struct handle *b)

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The rules are those of kernel/limits.c. What a user has is counted there, and
- * not told: it is counted again by what can be seen of the user's processes.
+ * not told: it is counted again by what can be seen.
  */
+#include <limits.h>
 #include <linux/capability.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "caller.h"
-#include "handles.h"
 #include "limit.h"
 #include "module.h"
+#include "objects.h"
 
 /* The part of max_segments that is kept, and that one user may have */
 #define KEPT_PART 16
@@ -19,111 +19,52 @@
 
 /**
  * struct owned - what the caller's user has
- * @handles: exports, imports and tickets
- * @count: their number
- * @size: room there
- * @bytes: what is exported with them
- * @hidden: there may be more
+ * @handles: exports, imports and tickets that count for the user
+ * @bytes: what the user's processes have exported
+ * @seen: handles of all users that were seen
+ * @hidden: there may be more processes of the user
  */
 struct owned {
-	struct handle *handles;
-	size_t count;
-	size_t size;
+	uint64_t handles;
 	uint64_t bytes;
+	uint64_t seen;
 	bool hidden;
 };
 
-static bool add_handle(struct owned *owned, const struct handle *handle)
+/* Memory counts for its creator's user: others have inherited the export. */
+static void add_object(struct owned *owned, const struct object *object)
 {
-	struct handle *more;
+	const struct handle *handle = &object->handle;
 
-	if (owned->count == owned->size) {
-		owned->size = 2 * owned->size + 64;
-		more = realloc(owned->handles,
-			       owned->size * sizeof(*more));
-		if (!more)
-			return false;
-		owned->handles = more;
-	}
-	owned->handles[owned->count++] = *handle;
-	return true;
-}
-
-static int compare(const void *a, const void *b)
-{
-	return handle_compare(a, b);
-}
-
-/* The same file may be in several processes, or twice in one. */
-static void remove_doubles(struct owned *owned)
-{
-	size_t i, count = 0;
-
-	if (!owned->count)
-		return;
-	qsort(owned->handles, owned->count, sizeof(*owned->handles), compare);
-	for (i = 1; i < owned->count; i++)
-		if (handle_compare(&owned->handles[count], &owned->handles[i]))
-			owned->handles[++count] = owned->handles[i];
-	owned->count = count + 1;
-}
-
-/* Only the creator's own descriptor counts: others have inherited theirs. */
-static void add_bytes(struct owned *owned, struct handles *it,
-		      const struct handle *handle)
-{
-	uint64_t pages, creator;
-
-	if (handle->kind == HANDLE_EXPORT &&
-	    handle_info_number(it, "rsm-creator", &creator) &&
-	    creator == (uint64_t)handle->pid &&
-	    handle_info_number(it, "rsm-pages", &pages))
-		owned->bytes += pages * 4096;
+	if (object->user == getuid())
+		owned->handles++;
+	if (handle->kind == HANDLE_EXPORT && handle->uid == getuid() &&
+	    object->creator == (uint64_t)handle->pid)
+		owned->bytes += object->pages * 4096;
 }
 
 static void get_owned(struct owned *owned)
 {
-	struct handles *it = handles_open(HANDLE_FILES & ~HANDLE_CONTROL, 0);
-	const struct handle *handle;
-
-	*owned = (struct owned){ .hidden = true };
-	if (!it)
-		return;
-	while ((handle = handles_next(it))) {
-		if (handle->uid != getuid())
-			continue;
-		add_bytes(owned, it, handle);
-		if (!add_handle(owned, handle))
-			break;
-	}
-	owned->hidden = handle || handles_hidden(it, true) ||
-			!caller_in_first_namespace("pid");
-	handles_close(it);
-	remove_doubles(owned);
-	free(owned->handles);
-}
-
-static uint64_t count_handles(void)
-{
-	static const char * const stats[] = {
-		"stats/segments", "stats/imports", "stats/tickets"
-	};
-	uint64_t sum = 0, value;
+	struct objects objects;
 	size_t i;
 
-	for (i = 0; i < sizeof(stats) / sizeof(*stats); i++)
-		if (module_read_number(stats[i], &value))
-			sum += value;
-	return sum;
+	*owned = (struct owned){ .hidden = true };
+	if (!objects_read(&objects))
+		return;
+	for (i = 0; i < objects.count; i++)
+		add_object(owned, &objects.list[i]);
+	owned->seen = objects.count;
+	owned->hidden = objects.hidden_own || !caller_in_first_namespace("pid");
+	objects_free(&objects);
 }
 
 static void set_handles(struct limits *limits, const struct owned *owned)
 {
 	struct limit *limit = limits->limit;
 	bool exempt = caller_is_capable(CAP_SYS_RESOURCE);
-	uint64_t max = limits->max_segments;
-	uint64_t used = count_handles();
+	uint64_t max = limits->max_segments, used = 0;
 
+	module_read_number("stats/handles", &used);
 	limit[LIMIT_HANDLES] = (struct limit){ .max = max, .used = used };
 	limit[LIMIT_UNPRIVILEGED] = (struct limit){
 		.max = max - max / KEPT_PART,
@@ -132,8 +73,9 @@ static void set_handles(struct limits *limits, const struct owned *owned)
 	};
 	limit[LIMIT_USER] = (struct limit){
 		.max = limits->max_user_segments ?: max / USER_PART,
-		.used = owned->count,
-		.at_least = owned->hidden && owned->count < used,
+		.used = owned->handles,
+		/* Others have them by tickets, sockets keep them. */
+		.at_least = owned->seen < used,
 		.exempt = exempt,
 	};
 }
@@ -187,7 +129,10 @@ bool limits_get(struct limits *limits)
 
 unsigned int limit_percent(const struct limit *limit)
 {
+	double percent;
+
 	if (limit->max == LIMIT_NONE)
 		return 0;
-	return limit->max ? 100.0 * limit->used / limit->max : 100;
+	percent = limit->max ? 100.0 * limit->used / limit->max : 100;
+	return percent < UINT_MAX ? percent : UINT_MAX;
 }

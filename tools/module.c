@@ -12,12 +12,9 @@
 
 #define SYSFS "/sys/module/" MODULE_NAME
 
-/*
- * What the file says of parameters: "parmtype=NAME:TYPE", and what each is for,
- * with the first four letters of that as key.
- */
+/* What the file says of parameters: "parmtype=NAME:TYPE", "parm=NAME:TEXT" */
 #define PARAM_TYPE "parmtype"
-#define PARAM_PREFIX 4
+#define PARAM_TEXT "parm"
 
 /**
  * struct module - the module, as libkmod knows it
@@ -136,7 +133,7 @@ unsigned int module_file_params(const struct module *module,
 		return 0;
 	kmod_list_foreach(at, list) {
 		key = kmod_module_info_get_key(at);
-		if (strncmp(key, PARAM_TYPE, PARAM_PREFIX))
+		if (strcmp(key, PARAM_TYPE) && strcmp(key, PARAM_TEXT))
 			continue;
 		copy_text(name, sizeof(name), kmod_module_info_get_value(at));
 		value = strchr(name, ':');

@@ -28,6 +28,7 @@ static const struct field {
 	NUMBER("ipcns", ipc_ns),
 	NUMBER("creator", creator),
 	NUMBER("length", length),
+	NUMBER("user", user),
 	NUMBER("uid", uid),
 	NUMBER("gid", gid),
 	NUMBER("mode", mode),
@@ -157,11 +158,16 @@ static void merge(struct objects *objects)
 		objects->count = to + 1;
 }
 
-bool objects_have_driver(void)
+/* Not by its device: to open that would load it. */
+bool objects_have_driver(const char *word)
 {
 	char state[MODULE_TEXT_MAX];
 
-	return module_read("initstate", state) && !strcmp(state, "live");
+	if (module_read("initstate", state) && !strcmp(state, "live"))
+		return true;
+	if (word)
+		out_error(word, "the module is not loaded: try \"rsmctl load\"");
+	return false;
 }
 
 bool objects_read(struct objects *objects)
@@ -175,6 +181,7 @@ bool objects_read(struct objects *objects)
 	done = collect(objects, it);
 	if (done) {
 		objects->whole = handles_whole(it);
+		objects->hidden_own = handles_hidden(it, true);
 		qsort(objects->list, objects->count, sizeof(*objects->list),
 		      compare);
 		merge(objects);
@@ -200,11 +207,9 @@ void objects_free(struct objects *objects)
 
 void objects_say_missing(const struct objects *objects, const char *word)
 {
-	if (objects->whole || !isatty(STDERR_FILENO))
-		return;
-	fflush(stdout);
-	fprintf(stderr, "rsmctl %s: processes that you may not look into are left out%s\n",
-		word, geteuid() ? "; root sees more" : "");
+	if (!objects->whole)
+		out_error(word, "what processes have that you may not see is left out%s",
+			  geteuid() ? "; root sees more" : "");
 }
 
 static void json_words(struct json *json, const char *key, const char *words)
@@ -276,6 +281,7 @@ void object_json(struct json *json, const struct object *object)
 	json_number(json, "pid", object->handle.pid);
 	json_string(json, "command", object->handle.comm);
 	json_number(json, "uid", object->handle.uid);
+	json_number(json, "counted_for", object->user);
 	json_number(json, "fd", object->handle.fd);
 	json_number(json, "other_descriptors", object->others);
 	json_where(json, object);

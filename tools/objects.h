@@ -26,6 +26,7 @@
  * @ipc_ns: number of the IPC namespace of @id
  * @creator: process that made the segment; 0: of another namespace
  * @length: in bytes
+ * @user: whose limit of handles it counts for
  * @uid: who owns an export
  * @gid: the same
  * @mode: permissions without an access list
@@ -54,6 +55,7 @@ struct object {
 	uint64_t ipc_ns;
 	uint64_t creator;
 	uint64_t length;
+	uint64_t user;
 	uint64_t uid;
 	uint64_t gid;
 	uint64_t mode;
@@ -80,15 +82,17 @@ struct object {
  * @list: them, exports first, then imports, then tickets, by segment
  * @count: their number
  * @whole: nothing can be missing
+ * @hidden_own: processes of the caller's user that could not be looked into
  */
 struct objects {
 	struct object *list;
 	size_t count;
 	bool whole;
+	unsigned int hidden_own;
 };
 
-/* Whether the driver is there, which opening its device would load. */
-bool objects_have_driver(void);
+/* Whether the driver is there. If it is not, an error of @word, unless NULL */
+bool objects_have_driver(const char *word);
 
 /* False, with errno set: they could not be read, and there is nothing to free */
 bool objects_read(struct objects *objects);

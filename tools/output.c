@@ -39,7 +39,8 @@ const char *out_size(char text[OUT_SIZE_MAX], uint64_t bytes)
 		snprintf(text, OUT_SIZE_MAX, "%ju B", (uintmax_t)bytes);
 		return text;
 	}
-	for (; value >= 1024 && unit[1]; unit++)
+	/* Not 1024.0 of them, which the next unit has the room for. */
+	for (; value >= 1023.95 && unit[1]; unit++)
 		value /= 1024;
 	snprintf(text, OUT_SIZE_MAX, "%.*f %ciB",
 		 value == (uint64_t)value ? 0 : 1, value, *unit);
@@ -80,9 +81,11 @@ bool out_parse_size(const char *text, uint64_t *bytes)
 bool out_parse_id(const char *text, uint32_t *id)
 {
 	uint64_t value;
+	/* Not 0, which would take a leading zero for octal. */
+	int base = !strncasecmp(text, "0x", 2) ? 16 : 10;
 	char *end;
 
-	if (!parse_number(text, 0, &value, &end) || *end || value > UINT32_MAX)
+	if (!parse_number(text, base, &value, &end) || *end || value > UINT32_MAX)
 		return false;
 	*id = value;
 	return true;

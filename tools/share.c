@@ -41,8 +41,11 @@ bool share_failed(const char *word, const char *what, int error)
 {
 	const char *detail = rsm_last_error();
 
-	out_error(word, "cannot %s: %s", what,
-		  *detail ? detail : rsm_strerror(error));
+	if (error == RSMERR_CONN_ABORTED)
+		out_error(word, "the exporter has ended the segment");
+	else
+		out_error(word, "cannot %s: %s", what,
+			  *detail ? detail : rsm_strerror(error));
 	return false;
 }
 
@@ -59,29 +62,17 @@ bool share_controller(const char *word, rsmapi_controller_handle_t *ctl)
 	return !error || share_failed(word, "use the driver", error);
 }
 
-static bool find_value(const struct fdinfo *info, const char *key, char *value,
-		       size_t size)
-{
-	const char *text, *found = NULL;
-
-	while ((found = fdinfo_next(info, found, &text))) {
-		if (strcmp(found, key))
-			continue;
-		snprintf(value, size, "%s", text);
-		return true;
-	}
-	return false;
-}
-
 bool share_fdinfo(int fd, const char *key, char *value, size_t size)
 {
 	struct fdinfo info;
+	const char *found;
 	char path[64];
-	bool found;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	fdinfo_read(&info, AT_FDCWD, path);
-	found = find_value(&info, key, value, size);
+	found = fdinfo_find(&info, key);
+	if (found)
+		snprintf(value, size, "%s", found);
 	fdinfo_free(&info);
 	return found;
 }
