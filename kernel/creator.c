@@ -104,6 +104,7 @@ static void creator_exit_work(struct work_struct *work)
 
 	seg = container_of(work, struct rsm_segment, exit_work);
 	rsm_test_work_begin();
+	rsm_test_exit_delay();
 	if (READ_ONCE(seg->creator_gone) || !creator_alive(seg))
 		rsm_segment_end(seg);
 	rsm_test_work_end();

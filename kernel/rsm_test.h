@@ -26,6 +26,7 @@ void rsm_test_add_inode(struct inode *inode);
 void rsm_test_remove_inode(struct inode *inode);
 void rsm_test_work_begin(void);
 void rsm_test_work_end(void);
+void rsm_test_exit_delay(void);
 #else
 static inline void rsm_test_pinned(const struct rsm_pages *pages)
 {
@@ -48,6 +49,10 @@ static inline void rsm_test_work_begin(void)
 }
 
 static inline void rsm_test_work_end(void)
+{
+}
+
+static inline void rsm_test_exit_delay(void)
 {
 }
 #endif

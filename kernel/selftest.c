@@ -31,6 +31,34 @@ module_param(test_mmap_delay_ms, uint, 0600);
 MODULE_PARM_DESC(test_mmap_delay_ms,
 		 "sleep in mmap of an import, before its area is linked, as long as this is not zero and at most so long");
 
+static unsigned int test_exit_delay_ms;
+module_param(test_exit_delay_ms, uint, 0600);
+MODULE_PARM_DESC(test_exit_delay_ms,
+		 "sleep before segments of a creator that is gone are ended, likewise");
+
+/* As long as *@param is not zero, and at most so many milliseconds. */
+static void delay(const unsigned int *param)
+{
+	unsigned long begin = jiffies;
+	unsigned int ms;
+
+	do {
+		ms = READ_ONCE(*param);
+		if (ms)
+			fsleep(USEC_PER_MSEC);
+	} while (time_is_after_jiffies(begin + msecs_to_jiffies(ms)));
+}
+
+void rsm_test_mmap_delay(void)
+{
+	delay(&test_mmap_delay_ms);
+}
+
+void rsm_test_exit_delay(void)
+{
+	delay(&test_exit_delay_ms);
+}
+
 /* KCOV is told of work here: it does not see tasks that nobody asked it to. */
 
 static ulong test_kcov;
@@ -366,18 +394,6 @@ void rsm_test_exit(void)
 {
 	rsm_controller_unregister(&test_controller);
 	vfree(pins);
-}
-
-void rsm_test_mmap_delay(void)
-{
-	unsigned long begin = jiffies;
-	unsigned int ms;
-
-	do {
-		ms = READ_ONCE(test_mmap_delay_ms);
-		if (ms)
-			fsleep(USEC_PER_MSEC);
-	} while (time_is_after_jiffies(begin + msecs_to_jiffies(ms)));
 }
 
 static long hold_mmap_lock(unsigned long ms)
