@@ -28,6 +28,12 @@
 /* Pages pinned at a time: what one page of pointers holds. */
 #define PIN_BATCH (PAGE_SIZE / sizeof(struct page *))
 
+/*
+ * References of a folio from which on it is not pinned any more. A pin of a
+ * small page counts for 1024 of them, and the kernel warns when an int is full.
+ */
+#define FOLIO_REFS_MAX (INT_MAX / 2)
+
 /* Pages unpinned before other tasks get their turn. */
 #define UNPIN_BATCH 4096UL
 
@@ -164,6 +170,8 @@ static int add_batch(struct rsm_pages *pages, struct page **batch,
 		run = run_in_folio(folio, batch + i, count - i);
 		if (!folio_allowed(folio))
 			ret = RSM_ERR_BAD_ADDR;
+		else if (folio_ref_count(folio) > FOLIO_REFS_MAX)
+			ret = RSM_ERR_INSUFFICIENT_MEM;
 		else
 			ret = add_run(pages, batch[i], run);
 		if (ret)

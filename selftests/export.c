@@ -278,6 +278,54 @@ TEST_F(export, threat_26_many_pins_of_one_page)
 	EXPECT_EQ(self->scene.vm_pin + 2000, rsm_vm_pin());
 }
 
+#define SAME_PAGES 4096
+
+/* One page at many addresses that follow each other */
+static char *map_same_page(void)
+{
+	int memfd = memfd_create("same", MFD_CLOEXEC);
+	char *mem = mmap(NULL, SAME_PAGES * PAGE, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int i;
+
+	if (ftruncate(memfd, PAGE))
+		return MAP_FAILED;
+	for (i = 0; i < SAME_PAGES && mem != MAP_FAILED; i++)
+		if (mmap(mem + i * PAGE, PAGE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, memfd, 0) == MAP_FAILED)
+			mem = MAP_FAILED;
+	close(memfd);
+	return mem;
+}
+
+/* A pin takes 1024 references: 2 to the 21 pins would be more than there are. */
+TEST_F_TIMEOUT(export, threat_26_more_pins_than_a_page_can_have, 300)
+{
+	int last = -1, fd = -1, ret = 0, i, max = (1 << 21) / SAME_PAGES - 2;
+	struct rlimit limit = { 4096, 4096 };
+	char *mem = map_same_page();
+	__u32 error = 0;
+	long before;
+
+	ASSERT_NE(MAP_FAILED, mem);
+	ASSERT_OK(setrlimit(RLIMIT_NOFILE, &limit));
+	before = rsm_param("max_exported_memory", 0);
+	for (i = 0; i < max && !ret; i++) {
+		last = fd;
+		ret = rsm_create(self->scene.fd, self->scene.controller, mem,
+				 SAME_PAGES * PAGE, 0, &fd, &error);
+	}
+	EXPECT_EQ(-ENOMEM, ret);
+	EXPECT_EQ(RSM_ERR_INSUFFICIENT_MEM, error);
+	EXPECT_EQ((long)(i - 1) * SAME_PAGES,
+		  rsm_stat("pinned_pages") - self->scene.before.pinned_pages);
+	/* and as soon as there are fewer */
+	close(last);
+	EXPECT_OK(try_create(&self->scene, mem, PAGE, NULL));
+	rsm_param("max_exported_memory", before);
+	munmap(mem, SAME_PAGES * PAGE);
+}
+
 /* publish */
 
 TEST_F(export, publish_access_list_too_long)
@@ -931,6 +979,84 @@ TEST_F(export, locked_memory_limit_not_for_cap_ipc_lock)
 	EXPECT_LE(0, make(&self->scene, self->mem));
 }
 
+/* Seals of memory files */
+
+static int new_sealable(void)
+{
+	int memfd = memfd_create("sealable", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	return ftruncate(memfd, LENGTH) ? -errno : memfd;
+}
+
+static int add_seal(int memfd, int seal)
+{
+	return fcntl(memfd, F_ADD_SEALS, seal) ? -errno : 0;
+}
+
+TEST_F(export, threat_55_what_is_exported_cannot_be_sealed)
+{
+	int memfd = new_sealable(), fd;
+	char *mem, *map, byte = 0;
+
+	ASSERT_LE(0, memfd);
+	mem = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	fd = make(&self->scene, mem);
+	ASSERT_LE(0, fd);
+	ASSERT_OK(publish_as(fd, SEGID, NULL));
+	map = rsm_import_map(&self->scene, SEGID, LENGTH);
+	ASSERT_NE(MAP_FAILED, map);
+
+	EXPECT_EQ(-EBUSY, add_seal(memfd, F_SEAL_WRITE));
+	/* not for the mapping's sake only */
+	munmap(mem, LENGTH);
+	EXPECT_EQ(-EBUSY, add_seal(memfd, F_SEAL_WRITE));
+	map[PAGE] = 42;
+	EXPECT_EQ(1, pread(memfd, &byte, 1, PAGE));
+	EXPECT_EQ(42, byte);
+	ASSERT_OK(rsm_destroy(fd, NULL));
+	EXPECT_OK(add_seal(memfd, F_SEAL_WRITE));
+}
+
+TEST_F(export, threat_55_what_is_sealed_cannot_be_exported)
+{
+	static const int seals[] = { F_SEAL_WRITE, F_SEAL_FUTURE_WRITE };
+	static const int flags[] = { MAP_SHARED, MAP_PRIVATE };
+	int i, memfd;
+	char *mem;
+
+	for (i = 0; i < 4; i++) {
+		memfd = new_sealable();
+		ASSERT_LE(0, memfd);
+		ASSERT_OK(add_seal(memfd, seals[i / 2]));
+		mem = mmap(NULL, LENGTH, PROT_READ, flags[i % 2], memfd, 0);
+		if (mem == MAP_FAILED && !i)
+			continue; /* not before 6.7 */
+		ASSERT_NE(MAP_FAILED, mem);
+		EXPECT_FAIL(EACCES, RSM_ERR_PERM_DENIED,
+			    try_create(&self->scene, mem, LENGTH, &error));
+	}
+}
+
+/* Of a private mapping that may be written to, a copy is exported. */
+TEST_F(export, threat_55_sealed_contents_stay)
+{
+	int memfd = new_sealable();
+	char *mem, *map, byte = 42;
+
+	ASSERT_LE(0, memfd);
+	ASSERT_OK(add_seal(memfd, F_SEAL_WRITE));
+	mem = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_PRIVATE, memfd, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	ASSERT_OK(publish_as(make(&self->scene, mem), SEGID, NULL));
+	map = rsm_import_map(&self->scene, SEGID, LENGTH);
+	ASSERT_NE(MAP_FAILED, map);
+	map[0] = 43;
+	EXPECT_EQ(43, mem[0]);
+	EXPECT_EQ(1, pread(memfd, &byte, 1, 0));
+	EXPECT_EQ(0, byte);
+}
+
 /* Races, in loops short enough for each run */
 
 #define ROUNDS 2000
@@ -1000,12 +1126,18 @@ static void *race_flips(void *arg)
 {
 	struct race *race = arg;
 	volatile struct rsm_access_entry *acl = &race->acl;
+	unsigned int i;
 
-	while (!race->stop) {
+	/* Now and then others get to run, for whom it is good, or bad. */
+	for (i = 0; !race->stop; i++) {
 		acl->node = race->scene->node;
 		acl->perm = 0600;
+		if (i % 256 == 0)
+			sched_yield();
 		acl->perm = 0111;
 		acl->node = 7;
+		if (i % 256 == 128)
+			sched_yield();
 	}
 	return NULL;
 }
@@ -1013,22 +1145,30 @@ static void *race_flips(void *arg)
 /* What was checked is what is used. */
 TEST_F(export, threat_54_access_list_changes_meanwhile)
 {
-	struct race race = { .scene = &self->scene };
+	struct race race = { .scene = &self->scene, .acl = { 7, 0111 } };
 	int fd = make(&self->scene, self->mem);
+	int i, ret, taken = 0, refused_again = 0;
+	long end = rsm_now_ms() + RSM_QUIET_MS;
 	pthread_t thread;
-	int i, ret;
 
 	ASSERT_LE(0, fd);
 	ASSERT_OK(publish_as(fd, SEGID, NULL));
 	ASSERT_OK(pthread_create(&thread, NULL, race_flips, &race));
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < ROUNDS || (!refused_again && rsm_now_ms() < end); i++) {
 		ret = rsm_republish(fd, &race.acl, 1, NULL);
+		if (!ret)
+			taken++;
+		else
+			refused_again += taken != 0;
 		if (ret != -EINVAL)
 			EXPECT_OK(ret);
 		EXPECT_OK(try_connect(&self->scene, SEGID, NULL));
 	}
 	race.stop = true;
 	pthread_join(thread, NULL);
+	/* or else nothing has changed meanwhile */
+	EXPECT_LT(0, taken);
+	EXPECT_LT(0, refused_again);
 }
 
 static void *race_publishes(void *arg)
