@@ -2,6 +2,7 @@
 /*
  * libusrsm: what the kernel does, and does not do, with the addresses of a
  * mapping. A test for each line of the table in rsm_memseg_import_map(3rsm).
+ * And what works where nothing more can be mapped.
  */
 #include "lib_utils.h"
 
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -368,6 +370,85 @@ TEST_F(map, core_dump_leaves_it_out)
 	ASSERT_TRUE(read_flags(line, sizeof(line)));
 	EXPECT_NE(NULL, strstr(line, " dd"));
 	EXPECT_NE(NULL, strstr(line, " io"));
+}
+
+/* The result of @call where the address space may not grow */
+static int without_room(int (*call)(void))
+{
+	struct rlimit limit, none;
+	int ret;
+
+	getrlimit(RLIMIT_AS, &limit);
+	none = limit;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_AS, &none);
+	ret = call();
+	setrlimit(RLIMIT_AS, &limit);
+	return ret;
+}
+
+static int connect_reader(void)
+{
+	reader = connect_new(RSM_PERM_READ);
+	return reader ? RSM_SUCCESS : RSMERR_INSUFFICIENT_MEM;
+}
+
+static int map_all(void)
+{
+	void *addr;
+
+	return map_im(&addr, RSM_PERM_RDWR);
+}
+
+static int put_all(void)
+{
+	return rsm_memseg_import_put(im, 0, other, length);
+}
+
+static int close_barrier(void)
+{
+	return rsm_memseg_import_close_barrier(&barrier);
+}
+
+TEST_F(imp, without_room_connect)
+{
+	ASSERT_OK(without_room(connect_reader));
+	EXPECT_OK(rsm_memseg_import_disconnect(reader));
+}
+
+/* The library's own mapping comes first. */
+TEST_F(imp, without_room_map)
+{
+	EXPECT_ERR(RSMERR_INSUFFICIENT_MEM, without_room(map_all));
+	EXPECT_ERR(RSMERR_SEG_NOT_MAPPED, rsm_memseg_import_unmap(im));
+	EXPECT_OK(map_all());
+	EXPECT_OK(rsm_memseg_import_unmap(im));
+	EXPECT_ERR(RSMERR_BAD_LENGTH, without_room(map_all));
+	EXPECT_ERR(RSMERR_SEG_NOT_MAPPED, rsm_memseg_import_unmap(im));
+}
+
+/* The kernel copies, until there is room again. */
+TEST_F(imp, without_room_put)
+{
+	ASSERT_OK(init_barrier());
+	EXPECT_OK(without_room(put_all));
+	EXPECT_EQ(-1, rsm_stamp_check(mem, length, 2));
+	EXPECT_ERR(RSMERR_SEG_NOT_MAPPED, rsm_memseg_import_unmap(im));
+	EXPECT_OK(put_all());
+	EXPECT_OK(rsm_memseg_import_unmap(im));
+	EXPECT_OK(rsm_memseg_import_destroy_barrier(&barrier));
+}
+
+/* The kernel is asked. */
+TEST_F(imp, without_room_close_barrier)
+{
+	ASSERT_OK(init_barrier());
+	ASSERT_OK(rsm_memseg_import_open_barrier(&barrier));
+	EXPECT_OK(without_room(close_barrier));
+	ASSERT_OK(rsm_memseg_export_unpublish(seg));
+	ASSERT_OK(rsm_memseg_import_open_barrier(&barrier));
+	EXPECT_ERR(RSMERR_CONN_ABORTED, without_room(close_barrier));
+	EXPECT_OK(rsm_memseg_import_destroy_barrier(&barrier));
 }
 
 TEST_HARNESS_MAIN

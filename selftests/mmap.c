@@ -6,6 +6,7 @@
 #include "rsm_utils.h"
 
 #include <dirent.h>
+#include <elf.h>
 #include <linux/futex.h>
 #include <linux/io_uring.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #define PAGE 4096UL
@@ -1177,26 +1179,70 @@ TEST_F(poison, threat_24_rebind_to_broken_memory)
 	EXPECT_EQ(self->scene.vm_pin + POISON_LENGTH / PAGE, rsm_vm_pin());
 }
 
+#define CORE "/tmp/rsm-core"
+
 static int dump_core(void *arg)
 {
 	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+	mmap_self *self = arg;
 
-	(void)arg;
+	/* of the contents there is the mapping, and no copy */
+	munmap(self->exp.mem, LENGTH);
 	write_file("/proc/self/coredump_filter", "0x1ff\n");
 	setrlimit(RLIMIT_CORE, &limit);
-	if (chdir("/tmp"))
+	if (!stamped(self->map, 0, PAGES, 1) || chdir("/tmp"))
 		return 1;
 	abort();
 }
 
+/* Bytes that a core has of what was at @addr, or -1 if that is not in it. */
+static long bytes_in_core(const char *core, const void *addr)
+{
+	const Elf64_Ehdr *header = (const void *)core;
+	const Elf64_Phdr *part = (const void *)(core + header->e_phoff);
+	int i;
+
+	for (i = 0; i < header->e_phnum; i++)
+		if (part[i].p_type == PT_LOAD &&
+		    (uintptr_t)addr - part[i].p_vaddr < part[i].p_memsz)
+			return part[i].p_filesz;
+	return -1;
+}
+
+/* Pages of the core with the stamp that one of @map has there */
+static int stamps_in_core(const char *core, size_t size, const char *map)
+{
+	size_t offset;
+	int count = 0;
+
+	for (offset = 0; offset + PAGE <= size; offset += PAGE)
+		count += !memcmp(core + offset, map + 7 * PAGE, 8) &&
+			 !memcmp(core + offset + PAGE - 8,
+				 map + 8 * PAGE - 8, 8);
+	return count;
+}
+
+/* A mapping is left out, and other memory is not. */
 TEST_F(mmap, threat_24_core_dump)
 {
-	write_file("/proc/sys/kernel/core_pattern", "/tmp/rsm-core\n");
-	EXPECT_TRUE(stamped(self->map, 0, PAGES, 1));
-	EXPECT_EQ(-SIGABRT, rsm_in_child(dump_core, NULL));
+	char *mem = rsm_alloc(PAGE), *core;
+	struct stat stat;
+	int fd;
+
+	ASSERT_NE(MAP_FAILED, mem);
+	mem[0] = 1;
+	write_file("/proc/sys/kernel/core_pattern", CORE "\n");
+	EXPECT_EQ(-SIGABRT, rsm_in_child(dump_core, self));
 	write_file("/proc/sys/kernel/core_pattern", "core\n");
-	EXPECT_OK(access("/tmp/rsm-core", F_OK));
-	unlink("/tmp/rsm-core");
+	fd = open(CORE, O_RDONLY | O_CLOEXEC);
+	unlink(CORE);
+	ASSERT_LE(0, fd);
+	ASSERT_OK(fstat(fd, &stat));
+	core = mmap(NULL, stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, core);
+	EXPECT_LT(0, bytes_in_core(core, mem));
+	EXPECT_EQ(0, bytes_in_core(core, self->map));
+	EXPECT_EQ(0, stamps_in_core(core, stat.st_size, self->map));
 	EXPECT_TRUE(stamped(self->map, 0, PAGES, 1));
 }
 
