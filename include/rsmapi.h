@@ -288,6 +288,7 @@ int rsm_memseg_import_disconnect(rsm_memseg_import_handle_t im_memseg);
  * RSMERR_BAD_PERMS: @perm
  * RSMERR_BAD_LENGTH: 0, or not within the segment
  * RSMERR_BAD_MEM_ALIGNMENT: @offset, or *@address with RSM_MAP_FIXED
+ * RSMERR_INSUFFICIENT_MEM: no room for the library's own mapping
  * RSMERR_CONN_ABORTED: the exporter withdrew the segment.
  * RSMERR_INSUFFICIENT_RESOURCES
  * RSMERR_MAP_FAILED: for any other reason

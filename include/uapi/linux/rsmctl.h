@@ -28,7 +28,8 @@
  *    zero, or longer than a page.
  *  - EOPNOTSUPP: an unknown flag, or a reserved field that is not zero.
  *  - EFAULT: the structure cannot be read or written. It is tried before
- *    anything is done; who unmaps it meanwhile gets this for a success, too.
+ *    anything is done; whoever unmaps it meanwhile gets this for a success,
+ *    too.
  *  - EINTR: a signal arrived while waiting (a fatal one, where the ioctl does
  *    not say otherwise); nothing was changed, or copies were begun only.
  *  - EBADF: the caller's process closed the descriptor, or a duplicate of it,
@@ -89,7 +90,8 @@ enum {
  * @RSM_ERR_INSUFFICIENT_RESOURCES: no descriptor, segment or id left
  * @RSM_ERR_INSUFFICIENT_MEM: out of memory, or over a memory limit
  * @RSM_ERR_CONN_ABORTED: the import was aborted, or the segment has ended
- * @RSM_ERR_INTERRUPTED: a signal arrived; nothing was changed
+ * @RSM_ERR_INTERRUPTED: a signal arrived; nothing was changed, but for copies
+ *                       that were begun
  * @RSM_ERR_TIMEOUT: it did not happen in the time allowed
  * @RSM_ERR_LOCK_HELD: the caller has the lock already
  * @RSM_ERR_LOCK_NOT_HELD: the caller does not have the lock
@@ -628,7 +630,7 @@ enum rsm_lock_out_flags {
  * @out_error: enum rsm_error
  *
  * Take a lock. It is the kernel's own and no part of the segment's memory: the
- * offset is but its name, and a rebind does not matter. Its owner is whoever
+ * offset is only its name, and a rebind does not matter. Its owner is whoever
  * shares the caller's descriptor table, together with the descriptor's open
  * file, as with locks of fcntl(): any close() of that file by the owner, its
  * exit, or an exec that closes it lets go of the lock, and the next owner is
@@ -667,7 +669,7 @@ struct rsm_lock {
  * @out_error: enum rsm_error
  * @__reserved: must be 0
  *
- * Let go of a lock; who waits for it first becomes its owner.
+ * Let go of a lock; the task that waits for it first becomes its owner.
  *
  * Errors: RSM_ERR_LOCK_NOT_HELD (EPERM: the caller is not its owner, or was
  * so on a descriptor whose import has been aborted).
