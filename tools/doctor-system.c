@@ -141,9 +141,9 @@ static const char *open_remedy(int error)
 {
 	switch (error) {
 	case EACCES:
-		return access(MODULE_DEVICE, R_OK | W_OK) ?
-		       "chmod 0666 /dev/rsmctl, if all may, and MODE= in the udev rule, which sets it" :
-		       "mount -o remount,dev /dev";
+		if (!access(MODULE_DEVICE, R_OK | W_OK))
+			return "mount -o remount,dev /dev";
+		return "chmod 0666 /dev/rsmctl, if all may, and MODE= in the udev rule";
 	case EPERM:
 		return "let the container use the device: c 10:250 rw";
 	case ENODEV:
