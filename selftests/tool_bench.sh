@@ -48,10 +48,7 @@ names_are_different_and_patterns_find_them()
 {
 	status 0 bench --list || return
 	doubles=$(cut -d ' ' -f 1 "$tmp/out" | sort | uniq -d)
-	[ -z "$doubles" ] || {
-		echo "twice: $doubles"
-		return 1
-	}
+	is 'twice there' "$doubles" '' || return
 	status 0 bench --quick 'get6[0-9]' signal &&
 		has "$tmp/out" '^get64: ' '^signal: ' || return
 	! grep -q '^put' "$tmp/out"
@@ -63,12 +60,8 @@ json_has_every_row()
 		has "$tmp/out" "\"kernel\": \"$(uname -r)\"" \
 			'"unit": "nanoseconds"' '"name": "put64"' \
 			'"name": "rebind-importers".*"importers": 64,' || return
-	rows=$(grep -c '"peer"' "$tmp/out")
 	# put64: a peer; rebind: three, up to 2 MiB; with importers: three
-	[ "$rows" = 22 ] || {
-		echo "$rows rows"
-		return 1
-	}
+	is rows "$(grep -c '"peer"' "$tmp/out")" 22
 }
 
 json_goes_to_a_file_beside_the_table()
@@ -96,9 +89,10 @@ plots_are_commands_for_gnuplot()
 			'"2 MiB, 64 importers" [0-9]' '"random / plain' &&
 		status 1 bench --quick --plot /nosuch/plot.gp random &&
 		has "$tmp/err" '/nosuch/plot.gp' || return
-	command -v gnuplot >/dev/null ||
+	command -v gnuplot >/dev/null || {
 		status 1 bench --quick --plot "$tmp/plot.svg" random &&
-		has "$tmp/err" gnuplot
+			has "$tmp/err" gnuplot
+	}
 }
 
 # The limit is that of a user who may not lock more.
@@ -112,7 +106,7 @@ too_low_a_limit_is_named()
 	fi
 	has "$tmp/err" 'RLIMIT_MEMLOCK' && nothing_left || return
 	# and once is enough
-	[ "$(grep -c 'out of memory' "$tmp/err")" = 1 ]
+	is 'times that it is told' "$(grep -c 'out of memory' "$tmp/err")" 1
 }
 
 # Waits until a run of ours is busy.
@@ -153,6 +147,7 @@ runs_and_leaves_nothing()
 
 modprobe rsmctl || exit 1
 benchmarks=$(rsmctl bench --list | cut -d ' ' -f 1)
+[ -n "$benchmarks" ] || exit 1
 tests='json_is_told_from_other_text
 help_is_output_and_wrong_usage_is_not
 names_are_different_and_patterns_find_them

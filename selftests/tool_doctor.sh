@@ -36,7 +36,7 @@ doctor()
 user=
 limit=
 
-# as USER COMMAND...: what doctor() is called by it is for this user
+# as USER COMMAND...: what doctor() is called by it is for this user, with $limit
 as()
 {
 	user=$1
@@ -44,6 +44,7 @@ as()
 	"$@"
 	ret=$?
 	user=
+	limit=
 	return "$ret"
 }
 
@@ -199,7 +200,6 @@ low_limit_is_found()
 	limit='ulimit -l 0;'
 	as rsm1 doctor 1 && finds problem loopback 'export a page' &&
 		has "$tmp/out" '> .*rsmctl limits' || return
-	limit=
 	doctor 0 && finds ok locked-memory CAP_IPC_LOCK && nothing_left
 }
 
@@ -270,8 +270,8 @@ hidden_processes_are_told()
 missing_tracefs_is_told()
 {
 	[ -e /sys/kernel/tracing/events ] || {
-		echo 'skipped: no tracefs here'
-		return 0
+		echo 'there is no tracefs'
+		return 4
 	}
 	fresh && umount /sys/kernel/tracing || return
 	doctor 0 && finds warning tracing && as rsm1 doctor 0 &&

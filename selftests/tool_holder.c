@@ -76,9 +76,18 @@ static rsmapi_controller_handle_t controller(void)
 
 static void add_child(void)
 {
-	if (fork())
+	pid_t parent = getpid(), child = fork();
+
+	if (child < 0) {
+		perror("fork");
+		exit(1);
+	}
+	if (child)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* It may have been killed before. */
+	if (getppid() != parent)
+		_exit(0);
 	for (;;)
 		pause();
 }

@@ -7,16 +7,16 @@
 # shellcheck source=judge.sh
 . "$(dirname "$0")/judge.sh"
 
+here=$(realpath "$(dirname "$0")")
 ID=0x400010
 
-# share [OPTION...]: 4 MiB of one user, exported; $shared is the process
+# share: 4 MiB of one user, exported; $shared is the process
 share()
 {
 	# what the last test left must not be taken for an answer
 	: >"$tmp/shared"
 	su -s /bin/sh -c 'exec rsmctl export "$@"' -- rsm1 sh \
-		--length 4M --id "$ID" --mode 0666 "$@" \
-		>"$tmp/shared" 2>&1 &
+		--length 4M --id "$ID" --mode 0666 >"$tmp/shared" 2>&1 &
 	shared=$!
 	eventually shared_or_not
 	grep -q "$ID" "$tmp/shared" && return
@@ -156,22 +156,31 @@ an_id_is_that_of_the_namespace()
 # A descriptor that a child inherits is the same export.
 an_open_file_is_listed_once()
 {
-	share --background && status 0 rsmctl list exports
-	rows=$(grep -c "^$ID" "$tmp/out")
-	end_all && [ "$rows" = 1 ]
+	hold "$here/tool_holder" fork 1 4096 || return
+	status 0 rsmctl list exports && has "$tmp/out" 'tool_holder (+1)$' &&
+		is rows "$(grep -c '^0x' "$tmp/out")" 1
+	result=$?
+	let_go
+	nothing_left && return "$result"
 }
 
 watch_shows_rates()
 {
-	share && follow rsm2 || return
-	exporter=$(pidof rsmctl | tr ' ' '\n' | sort -n | head -n 1)
-	status 0 rsmctl watch -d 0.5 -n 2 </dev/null &&
-		has "$tmp/out" '1 segments, 1 imports' "^$ID .* 0\.0 .* 0\.0 "
-	(sleep 1; rsmctl signal "$ID"; rsmctl signal "$ID") &
+	if ! { share && follow rsm2 &&
+	       status 0 rsmctl watch -d 0.5 -n 2 </dev/null &&
+	       has "$tmp/out" '1 segments, 1 imports' \
+			"^$ID .* 0\.0 .* 0\.0 "; }; then
+		end_all
+		return 1
+	fi
+	while sleep 0.2; do rsmctl signal "$ID"; done &
+	signals=$!
 	status 0 rsmctl watch -d 4 -n 2 </dev/null &&
-		has "$tmp/out" "^$ID .* 0\.[1-9] .*rsmctl"
+		has "$tmp/out" \
+			"^$ID .* 0\.0  *\(0\.[1-9]\|[1-9][0-9]*\.[0-9]\) .*rsmctl"
 	result=$?
-	end_all && [ -n "$exporter" ] && return "$result"
+	kill "$signals"
+	end_all && return "$result"
 }
 
 watch_is_asked_wrongly()
@@ -182,20 +191,23 @@ watch_is_asked_wrongly()
 		status 2 rsmctl watch --nosuch && status 2 rsmctl watch more
 }
 
-# What is not read to the end is no failure.
+# What is not read to the end is no failure: SIGPIPE ends it silently.
 readers_may_stop()
 {
-	share && rsmctl list --json 2>"$tmp/err" | head -n 1 >"$tmp/out" &&
-		timeout 60 rsmctl watch -d 0.1 2>>"$tmp/err" </dev/null |
-			head -n 3 >>"$tmp/out" && has_not "$tmp/err" .
+	share || { end_all; return 1; }
+	rsmctl list --json 2>"$tmp/err" | head -n 1 >"$tmp/out"
+	{
+		timeout -s KILL 120 rsmctl watch -d 0.1 </dev/null 2>>"$tmp/err"
+		echo $? >"$tmp/status"
+	} | head -n 3 >>"$tmp/out"
+	is status "$(cat "$tmp/status")" 141 && is_empty "$tmp/err" &&
+		is lines "$(wc -l <"$tmp/out")" 4
 	result=$?
 	end_all && return "$result"
 }
 
 names_of_commands_are_data()
 {
-	printf '#!/bin/sh\nexec rsmctl export --length 4K --id %s\n' "$ID" \
-		>"$tmp/x"
 	# the name of a process is that of its program
 	cp "$(command -v rsmctl)" "$tmp/$(printf 'a\033"\n\\b')"
 	: >"$tmp/shared"

@@ -19,9 +19,7 @@ words()
 
 value_is()
 {
-	[ "$(cat "$SYS/$1")" = "$2" ] && return
-	echo "$1 is $(cat "$SYS/$1")"
-	return 1
+	is "$1" "$(cat "$SYS/$1")" "$2"
 }
 
 is_gone()
@@ -47,11 +45,8 @@ wrong()
 	expected=$1
 	pattern=$2
 	shift 2
-	status "$expected" "$@" && has "$tmp/err" "$pattern" || return
-	[ ! -s "$tmp/out" ] && return
-	echo "$*: output of what failed:"
-	cat "$tmp/out"
-	return 1
+	status "$expected" "$@" && has "$tmp/err" "$pattern" &&
+		is_empty "$tmp/out"
 }
 
 # as USER ARGUMENT...: rsmctl, run by somebody else
@@ -122,10 +117,7 @@ lost_output_is_a_failure_and_a_closed_pipe_is_not()
 	for word in help 'status --json' 'doctor --json'; do
 		# shellcheck disable=SC2086 # words wanted
 		rsmctl $word 2>"$tmp/err" | true
-		[ ! -s "$tmp/err" ] || {
-			cat "$tmp/err"
-			return 1
-		}
+		is_empty "$tmp/err" || return
 	done
 }
 
@@ -370,9 +362,7 @@ limit()
 # limit_is NAME FIELD VALUE
 limit_is()
 {
-	[ "$(limit "$1" "$2")" = "$3" ] && return
-	echo "$1 $2 is $(limit "$1" "$2"), not $3"
-	return 1
+	is "$1 $2" "$(limit "$1" "$2")" "$3"
 }
 
 limits_are_those_of_the_module()
@@ -458,7 +448,7 @@ limits_say_when_a_process_cannot_be_looked_into()
 		hold "$here/tool_holder" export 2 4096 || return
 	other=$held
 	status 0 as rsm1 limits --json &&
-		limit_is user_handles at_least false &&
+		limit_is locked_memory at_least false &&
 		hold su rsm1 -c "echo ready; exec $tmp/sleep 1000" &&
 		eventually grep -q '^sleep$' "/proc/$held/comm" &&
 		status 0 as rsm1 limits --json &&

@@ -54,9 +54,7 @@ ends()
 {
 	eventually has_ended "$pid" || kill -KILL "$pid"
 	wait "$pid"
-	status=$?
-	[ "$status" = "$1" ] && return
-	echo "the exporter ended with $status"
+	is 'status of the exporter' $? "$1" && return
 	cat "$tmp/export"
 	return 1
 }
@@ -110,9 +108,15 @@ stdin_can_be_shared()
 		rm -f "$tmp/fifo"
 		mkfifo "$tmp/fifo"
 		cat "$tmp/file" >"$tmp/fifo" &
+		writer=$!
 		input=$tmp/fifo
-		share - || return
+		share -
+		ret=$?
 		input=
+		[ "$ret" = 0 ] || {
+			kill "$writer"
+			return 1
+		}
 		status 0 rsmctl import "$id" && same "$tmp/out" "$tmp/file" &&
 			unshare || return
 	done
@@ -145,7 +149,7 @@ segments_of_others_are_copied_as_a_whole()
 	eventually status 0 rsmctl import 0x400042 >/dev/null || return
 	kill "$pid"
 	wait "$pid"
-	[ "$(wc -c <"$tmp/out")" = 4096 ] && has "$tmp/out" 'some text'
+	is bytes "$(wc -c <"$tmp/out")" 4096 && has "$tmp/out" 'some text'
 }
 
 ranges_are_as_asked_for()
@@ -156,22 +160,18 @@ ranges_are_as_asked_for()
 		# shellcheck disable=SC2086 # words wanted
 		set -- $case
 		got=$(rsmctl import --offset "$1" --length "$2" "$id")
-		[ "$got" = "${3-}" ] || {
-			echo "offset $1, length $2: \"$got\""
-			return 1
-		}
+		is "offset $1, length $2" "$got" "${3-}" || return
 	done
 	status 1 rsmctl import --offset 11 "$id" &&
 		has "$tmp/err" 'nothing at --offset 11' 'have 10 bytes' &&
-		[ ! -s "$tmp/out" ] && unshare
+		is_empty "$tmp/out" && unshare
 }
 
 ids_are_the_only_output()
 {
 	echo text >"$tmp/file"
 	share --id 0x412345 "$tmp/file" || return
-	[ "$(cat "$tmp/id")" = 0x412345 ] || return
-	[ ! -s "$tmp/export" ] || return
+	is id "$(cat "$tmp/id")" 0x412345 && is_empty "$tmp/export" || return
 	status 0 rsmctl import 4268869 && unshare
 }
 
@@ -230,8 +230,8 @@ help_is_output()
 {
 	for word in export import signal wait; do
 		status 0 rsmctl "$word" --help &&
-			has "$tmp/out" "^usage: rsmctl $word " || return
-		[ ! -s "$tmp/err" ] || return
+			has "$tmp/out" "^usage: rsmctl $word " &&
+			is_empty "$tmp/err" || return
 	done
 }
 
@@ -293,7 +293,7 @@ only_the_owner_reads_unless_a_mode_says_otherwise()
 	share_as rsm1 "$tmp/file" || return
 	may rsm1 import "$id" && same "$tmp/out" "$tmp/file" &&
 		may_not rsm2 'does not let user 1002 read' import "$id" &&
-		[ ! -s "$tmp/out" ] &&
+		is_empty "$tmp/out" &&
 		may_not rsm1 'does not let user 1001 write' \
 			import --put "$id" && unshare || return
 
@@ -330,8 +330,8 @@ readers_may_leave()
 		# shellcheck disable=SC2086 # none, or one
 		share $how "$tmp/file" || return
 		got=$(rsmctl import "$id" 2>"$tmp/err" | head -c 10 | sum)
-		[ "$got" = "$(head -c 10 "$tmp/file" | sum)" ] || return
-		[ ! -s "$tmp/err" ] && unshare || return
+		is sum "$got" "$(head -c 10 "$tmp/file" | sum)" &&
+			is_empty "$tmp/err" && unshare || return
 	done
 }
 
@@ -348,9 +348,11 @@ importers_notice_the_end()
 			return
 		kill -s "$signal" "$pid"
 		wait "$waiter"
-		[ $? = 1 ] && has "$tmp/err" 'ended the segment' || return
-		wait "$follower" || return
-		same "$tmp/out" "$tmp/file" || return
+		is 'status of wait' $? 1 &&
+			has "$tmp/err" 'ended the segment' || return
+		wait "$follower"
+		is 'status of import' $? 0 &&
+			same "$tmp/out" "$tmp/file" || return
 		[ "$signal" = KILL ] || ends 0 || return
 	done
 	wait
@@ -371,8 +373,10 @@ an_end_in_the_middle_is_a_failure()
 		wc -c >"$tmp/count"
 	}
 	ends 0 || return
-	[ "$(cat "$tmp/status")" = 1 ] && has "$tmp/err" incomplete || return
-	[ "$(cat "$tmp/count")" -lt 4000000 ]
+	is status "$(cat "$tmp/status")" 1 && has "$tmp/err" incomplete || return
+	[ "$(cat "$tmp/count")" -lt 4000000 ] && return
+	echo 'all of it came through the pipe'
+	return 1
 }
 
 all_aborted()
@@ -402,8 +406,8 @@ once_is_until_an_importer_has_gone()
 	waiter=$!
 	eventually count_is imports 1 && sleep 1 && kill -0 "$pid" || return
 	kill "$waiter"
+	wait "$waiter"
 	ends 0
-	wait
 }
 
 background_gives_the_id_and_goes_on()
@@ -450,7 +454,7 @@ followers_get_all_contents()
 	} | same - "$tmp/stream" && same "$tmp/file" "$tmp/copy" || return
 	# no file of another name is left
 	set -- "$tmp"/copy*
-	[ $# = 1 ]
+	is files "$*" "$tmp/copy"
 }
 
 # What does not fit in, or is not there, leaves what was.
@@ -512,13 +516,18 @@ followers_never_mix_contents()
 	# shellcheck disable=SC2086 # none, or one
 	rsmctl import --follow $1 "$id" >"$tmp/stream" &
 	follower=$!
+	eventually [ -s "$tmp/stream" ] || return
 	for letter in b c d e f g h i; do
 		letters "$letter" "$length"
 		kill -HUP "$pid"
 	done
-	eventually [ -s "$tmp/stream" ]
-	unshare && wait "$follower" && is_pure "$tmp/stream" "$length" &&
-		[ "$blocks" -gt 1 ]
+	eventually longer_than "$length" "$tmp/stream" || return
+	unshare && wait "$follower" && is_pure "$tmp/stream" "$length"
+}
+
+longer_than()
+{
+	[ "$(wc -c <"$2")" -gt "$1" ]
 }
 
 # rebinds LETTER LENGTH: to contents of that
@@ -541,8 +550,9 @@ pipes_get_one_state()
 		rebinds b "$length" >"$tmp/told"
 		cat
 	} >"$tmp/stream"
-	cat "$tmp/told"
-	unshare && is_pure "$tmp/stream" "$length" && [ "$blocks" = 1 ]
+	# of a rebind that did not come
+	is_empty "$tmp/told" && unshare && is_pure "$tmp/stream" "$length" &&
+		is blocks "$blocks" 1
 }
 
 # stop_midway: an importer that copies $length bytes to a file. Its temporary
@@ -588,7 +598,7 @@ importers_write_what_is_saved()
 	share --length 10000 --read-write --save "$tmp/saved" || return
 	printf hello | status 0 rsmctl import --put --offset 5000 "$id" &&
 		status 0 rsmctl import --offset 4999 --length 7 "$id" || return
-	[ "$(tr '\0' . <"$tmp/out")" = .hello. ] || return
+	is 'what was put' "$(tr '\0' . <"$tmp/out")" .hello. || return
 	# nothing beyond the end
 	fill 10001 "$tmp/file"
 	status 1 rsmctl import --input "$tmp/file" "$id" &&
@@ -622,7 +632,7 @@ a_full_disk_leaves_the_old_file()
 	share "$tmp/file" || return
 	status 1 rsmctl import --output "$tmp/small/file" "$id" &&
 		has "$tmp/err" 'No space left' && unshare &&
-		[ "$(ls "$tmp/small")" = file ] &&
+		is files "$(ls "$tmp/small")" file &&
 		has "$tmp/small/file" '^old$'
 	good=$?
 	umount "$tmp/small"
@@ -640,7 +650,7 @@ other_outputs_are_not_replaced()
 		[ -c /dev/null ] &&
 		status 0 rsmctl import --output "$tmp/link" "$id" &&
 		[ -L "$tmp/link" ] && same "$tmp/copy" "$tmp/file" || return
-	[ "$(stat -c %a "$tmp/copy")" = 640 ] && unshare
+	is mode "$(stat -c %a "$tmp/copy")" 640 && unshare
 }
 
 signals_reach_the_exporter()
@@ -761,9 +771,10 @@ commands_end_it'
 # Whatever a test leaves running is not for the next one.
 clear_away()
 {
-	for process in $(pidof rsmctl); do
+	for process in $(pidof rsmctl demo-exporter); do
 		kill -KILL "$process"
 	done
+	nothing_left >/dev/null
 }
 
 leaves_nothing()

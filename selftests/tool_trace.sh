@@ -34,41 +34,70 @@ some_instance()
 	! no_instance
 }
 
-# Something happens: a segment is made, signalled, imported, and ends.
-something()
+share()
 {
 	: >"$tmp/shared"
 	echo hello | rsmctl export --id "$ID" --timeout 60 - >"$tmp/shared" 2>&1 &
 	exporter=$!
-	eventually grep -q "$ID" "$tmp/shared" || return
-	rsmctl import "$ID" >/dev/null && rsmctl signal "$ID"
-	result=$?
+	eventually grep -q "$ID" "$tmp/shared" && return
+	cat "$tmp/shared"
+	unshare
+	return 1
+}
+
+unshare()
+{
 	kill "$exporter"
 	wait "$exporter"
+}
+
+# Something happens: a segment is made, signalled, imported, and ends.
+something()
+{
+	share || return
+	rsmctl import "$ID" >/dev/null && rsmctl signal "$ID"
+	result=$?
+	unshare
 	return "$result"
 }
 
+told()
+{
+	grep -q -e "$1" "$tmp/trace"
+}
+
+# wait_for COMMAND...: until it succeeds, as the tracer has told
+wait_for()
+{
+	eventually "$@" && return
+	cat "$tmp/trace" "$tmp/err"
+	kill "$tracer"
+	return 1
+}
+
+# What happened last may still be on its way to the tracer: see wait_for.
 stop_tracer()
 {
-	sleep 1
 	kill -INT "$tracer"
 	wait "$tracer"
-	status=$?
-	[ "$status" = 0 ] && eventually no_instance
+	is 'status of trace' $? 0 && eventually no_instance && return
+	cat "$tmp/err"
+	return 1
 }
 
 the_life_of_a_segment()
 {
-	follow && something && stop_tracer &&
+	follow && something && wait_for told ' destroy ' && stop_tracer &&
 		has "$tmp/trace" 'rsmctl .* create .*segment=.* length=' \
 			"publish .*id=$ID" "connect .*id=$ID rights=r" \
-			'signal .*to=export pending=1' 'disconnect' 'destroy' &&
-		has_not "$tmp/err" . && nothing_left
+			'signal .*to=export pending=1' 'disconnect' &&
+		is_empty "$tmp/err" && nothing_left
 }
 
 in_json()
 {
-	follow --json && something && stop_tracer || return
+	follow --json && something && wait_for told rsm_destroy && stop_tracer ||
+		return
 	while read -r line; do
 		echo "$line" >"$tmp/line"
 		is_json "$tmp/line" || return
@@ -79,40 +108,67 @@ in_json()
 
 events_can_be_chosen()
 {
-	follow --event publish -e rsm_destroy && something && stop_tracer &&
-		has "$tmp/trace" ' publish ' ' destroy ' &&
+	follow --event publish -e rsm_destroy && something &&
+		wait_for told ' destroy ' && stop_tracer &&
+		has "$tmp/trace" ' publish ' &&
 		has_not "$tmp/trace" ' create ' ' connect '
 }
 
 a_segment_can_be_chosen()
 {
-	follow --segment 1 && something && stop_tracer && [ ! -s "$tmp/trace" ]
+	share || return
+	number=$(cat "/proc/$exporter/fdinfo"/* |
+		sed -n 's/^rsm-segment:\t//p')
+	follow --segment "$number" && something_else &&
+		rsmctl signal "$ID" && wait_for told ' signal '
+	result=$?
+	unshare
+	[ "$result" = 0 ] && wait_for told ' destroy ' && stop_tracer &&
+		! grep -vw "segment=$number" "$tmp/trace"
+}
+
+# The same happens to another segment.
+something_else()
+{
+	echo hello | status 0 rsmctl export --timeout 0 -
 }
 
 it_ends_after_some()
 {
 	follow -n 2 && something && wait "$tracer" && eventually no_instance &&
-		[ "$(wc -l <"$tmp/trace")" = 2 ]
+		is lines "$(wc -l <"$tmp/trace")" 2
 }
 
 nothing_is_left_when_it_is_killed()
 {
-	follow && kill -9 "$tracer" && wait "$tracer"
+	follow && kill -9 "$tracer" || return
+	wait "$tracer"
+	some_instance || {
+		echo 'nothing to take away'
+		return 1
+	}
 	# the next one takes that away, and its own
 	follow && stop_tracer
 }
 
+all_enabled()
+{
+	grep -qs 1 "$INSTANCES"/rsmctl-*/events/rsmctl/enable
+}
+
 readers_may_stop()
 {
-	(timeout 60 rsmctl trace 2>"$tmp/err"; echo $? >"$tmp/status") |
-		head -n 1 >"$tmp/trace" &
+	{
+		timeout -s KILL 120 rsmctl trace 2>"$tmp/err"
+		echo $? >"$tmp/status"
+	} | head -n 1 >"$tmp/trace" &
 	reader=$!
-	eventually some_instance || return
-	sleep 1
-	something
+	eventually all_enabled && something
+	result=$?
 	wait "$reader"
-	eventually no_instance && has_not "$tmp/err" . &&
-		[ "$(wc -l <"$tmp/trace")" = 1 ]
+	[ "$result" = 0 ] && eventually no_instance &&
+		is status "$(cat "$tmp/status")" 0 && is_empty "$tmp/err" &&
+		is lines "$(wc -l <"$tmp/trace")" 1
 }
 
 # A task chooses its name: no crash, nothing hidden, nothing that is not so, and
@@ -124,23 +180,26 @@ names_of_tasks_are_data()
 		cp "$(command -v rsmctl)" "$tmp/$task"
 		follow --event connect && something || return
 		"$tmp/$task" signal 0x400999 2>/dev/null
-		: >"$tmp/shared"
-		echo hello | rsmctl export --id "$ID" - >"$tmp/shared" 2>&1 &
-		exporter=$!
-		eventually grep -q "$ID" "$tmp/shared" && "$tmp/$task" signal "$ID"
+		share || return
+		"$tmp/$task" signal "$ID"
 		result=$?
-		kill "$exporter"
-		wait "$exporter"
-		stop_tracer || return
+		unshare
 		# import and signal of "something", and this one
-		[ "$result" = 0 ] && [ "$(wc -l <"$tmp/trace")" = 3 ] &&
-			[ "$(grep -c " connect .*segment=.* id=$ID rights=" \
-				"$tmp/trace")" = 3 ] &&
-			! grep -q "$(printf '\033')" "$tmp/trace" && continue
+		[ "$result" = 0 ] && wait_for three_lines && stop_tracer &&
+			is lines "$(wc -l <"$tmp/trace")" 3 &&
+			is connects "$(grep -c \
+				" connect .*segment=.* id=$ID rights=" \
+				"$tmp/trace")" 3 &&
+			! grep "$(printf '\033')" "$tmp/trace" && continue
 		echo "$task:"
 		cat "$tmp/trace"
 		return 1
 	done
+}
+
+three_lines()
+{
+	[ "$(wc -l <"$tmp/trace")" -ge 3 ]
 }
 
 lists_events()
