@@ -20,6 +20,9 @@ SPLAT+='|general protection fault|unreferenced object|pagealloc: '
 SPLAT+='|INFO: task .* blocked|soft lockup|rcu.*stall|KASAN|UBSAN'
 SPLAT+='|INFO: trying to register non-static key|Kernel panic'
 
+# Whether KVM works, see run: what was found since this machine was booted.
+KVM_NOTE=$CACHE/kvm-$(cat /proc/sys/kernel/random/boot_id)
+
 # Statuses of run that do not come from the command.
 EX_SPLAT=70
 EX_DIED=71
@@ -42,6 +45,17 @@ die()
 {
 	echo "$PROG: $*" >&2
 	exit 2
+}
+
+# since_start LOG: the guest's log from the start of the command on; all of it if
+# the guest did not get so far.
+since_start()
+{
+	if grep -qa 'lab: command starts' "$1"; then
+		sed '1,/lab: command starts/d' "$1"
+	else
+		cat "$1"
+	fi | tr -d '\r'
 }
 
 # vm_quote ARG...: one word per argument that any POSIX shell reads back.

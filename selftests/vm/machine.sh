@@ -90,7 +90,7 @@ machine()
 	local accel=tcg,thread=multi args
 
 	# run has tried that
-	[ "$(cat "$CACHE/kvm-$(uname -r)" 2>/dev/null)" != yes ] || accel=kvm
+	[ "$(cat "$KVM_NOTE" 2>/dev/null)" != yes ] || accel=kvm
 	args="root=LABEL=$LABEL rw console=ttyS0 loglevel=5 panic=-1 oops=panic"
 	args+=" printk.devkmsg=on no_timer_check mitigations=off net.ifnames=0"
 	# emulated on a busy machine, a CPU may stand still for a minute
@@ -117,6 +117,13 @@ result()
 	echo "$1 $n $2"
 }
 
+# kernel_is_well LOG: what it says otherwise is printed.
+kernel_is_well()
+{
+	[ -s "$1" ] || { echo '# there is no log'; return 1; }
+	! since_start "$1" | grep -Ea "$SPLAT" | sed 's/^/# /' | grep .
+}
+
 # judge STAGE: numbers what the guest says, and adds what it cannot say.
 judge()
 {
@@ -131,13 +138,10 @@ judge()
 		*)	echo "$line" ;;
 		esac
 	done < <(machine "$1")
+	[ "$state" = ok ] || sed 's/^/# /' "$work/qemu.err"
 	result "$state" "stage $1 ends"
-	if sed '1,/lab: command starts/d' "$work/$1.log" | tr -d '\r' |
-		grep -Ea "$SPLAT" | sed 's/^/# /' | grep .; then
-		result 'not ok' "$1: the kernel is well"
-	else
-		result ok "$1: the kernel is well"
-	fi
+	kernel_is_well "$work/$1.log" && state=ok || state='not ok'
+	result "$state" "$1: the kernel is well"
 }
 
 # shellcheck disable=SC2317 # called by trap
