@@ -286,10 +286,30 @@ all_is_as_it_was()
 	is_well_for_root
 }
 
+# contained STATUS COMMAND: the doctor's, where there is no file of the module and
+# COMMAND was run before
+contained()
+{
+	status "$1" unshare -p -f -m --mount-proc sh -c \
+		"mount -t tmpfs none /lib/modules; $2; exec rsmctl doctor"
+}
+
+# There others have installed the module, and let it use the device.
+containers_need_no_file()
+{
+	fresh && contained 0 : && finds ok module 'the host' &&
+		finds ok loopback && modprobe -r rsmctl &&
+		contained 0 : && finds warning module &&
+		has "$tmp/out" 'on the host: rsmctl load' && fresh &&
+		contained 1 "mount -t tmpfs none /dev" &&
+		finds problem device && has "$tmp/out" '> give it to the container'
+}
+
 judge_all is_well_for_root is_well_for_users json_has_all_checks \
 	missing_node_is_found wrong_node_is_found closed_node_is_found \
 	is_loaded_only_when_asked_to missing_module_is_found \
 	low_limit_is_found full_memory_is_found full_handles_are_found \
 	who_may_have_more_is_not_warned namespaces_are_told \
-	hidden_processes_are_told missing_tracefs_is_told all_is_as_it_was
+	containers_need_no_file hidden_processes_are_told \
+	missing_tracefs_is_told all_is_as_it_was
 exit $failed

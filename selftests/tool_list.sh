@@ -233,11 +233,43 @@ without_the_module()
 }
 
 modprobe rsmctl || exit 1
+# With no descriptor left for it, a process cannot be looked into.
+what_cannot_be_opened_is_missed()
+{
+	share && status 1 sh -c "ulimit -n 5; exec rsmctl who --json $ID" &&
+		is_json "$tmp/out" && has "$tmp/out" '"handles": \[\]' \
+		'"complete": false'
+	result=$?
+	end_all && return "$result"
+}
+
+a_device_that_cannot_be_used_is_told()
+{
+	share && mv /dev/rsmctl "$tmp/node" || return
+	status 1 rsmctl list && has "$tmp/err" '/dev/rsmctl' &&
+		has "$tmp/out" "^$ID " && has_not "$tmp/out" Controllers &&
+		status 1 rsmctl list --json controllers && is_json "$tmp/out" &&
+		has "$tmp/out" '"complete": false' && status 0 rsmctl list exports
+	result=$?
+	mv "$tmp/node" /dev/rsmctl
+	end_all && return "$result"
+}
+
+# Also with a zero before it.
+ids_are_decimal()
+{
+	status 1 rsmctl who 010 && has "$tmp/err" '0xa;' &&
+		status 1 rsmctl who 0x010 && has "$tmp/err" '0x10;' &&
+		status 1 rsmctl who -s 1234 && has "$tmp/err" 'segment 1234;' &&
+		status 2 rsmctl who 08x
+}
+
 judge_all an_idle_machine what_is_shared_is_listed \
 	json_has_what_the_table_has parts_can_be_chosen \
 	threat_61_each_sees_only_its_own \
 	threat_61_a_pid_namespace_sees_only_its_own who_has_to_do_with_an_id \
 	an_id_is_that_of_the_namespace an_open_file_is_listed_once \
 	watch_shows_rates watch_is_asked_wrongly readers_may_stop \
-	names_of_commands_are_data without_the_module
+	names_of_commands_are_data what_cannot_be_opened_is_missed \
+	a_device_that_cannot_be_used_is_told ids_are_decimal without_the_module
 exit "$failed"

@@ -200,15 +200,30 @@ void handles_close(struct handles *it)
 	errno = error;
 }
 
+/* Whether what could not be opened has only ended meanwhile */
+static bool has_ended(void)
+{
+	return errno == ENOENT || errno == ESRCH;
+}
+
+static void count_denied(struct handles *it)
+{
+	if (!has_ended())
+		it->denied++;
+}
+
 /* Who may not be looked into counts, but for what is dead already. */
 static void count_hidden(struct handles *it)
 {
 	char text[1024], *line;
 	unsigned int uid;
 
-	if (!it->denied || it->nr_tables ||
-	    read_small(it->process, "status", text, sizeof(text)) <= 0)
+	if (!it->denied || it->nr_tables)
 		return;
+	if (read_small(it->process, "status", text, sizeof(text)) <= 0) {
+		it->hidden += !has_ended();
+		return;
+	}
 	line = strstr(text, "\nState:\t");
 	if (line && line[8] == 'Z')
 		return;
@@ -249,8 +264,7 @@ static bool next_process(struct handles *it)
 			continue;
 		if (open_process(it, pid))
 			return true;
-		if (errno != ENOENT)
-			it->hidden++;
+		it->hidden += !has_ended();
 	}
 	return false;
 }
@@ -266,13 +280,6 @@ static bool table_is_new(struct handles *it, pid_t tid)
 		if (syscall(SYS_kcmp, it->tables[i], tid, KCMP_FILES, 0, 0) <= 0)
 			return false;
 	return true;
-}
-
-/* What has ended meanwhile is not missed. */
-static void count_denied(struct handles *it)
-{
-	if (errno != ENOENT && errno != ESRCH)
-		it->denied++;
 }
 
 static bool open_table(struct handles *it, pid_t tid)
