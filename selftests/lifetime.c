@@ -307,6 +307,7 @@ static void end(pid_t pid)
 
 FIXTURE_TEARDOWN(lifetime)
 {
+	rsm_param("test_exit_delay_ms", 0);
 	end(self->creator);
 	end(shared->helper);
 	while (wait(NULL) > 0)

@@ -17,7 +17,8 @@
 
 #define WORD "list"
 
-/* The controllers, besides enum handle_kind */
+/* Of enum handle_kind, and besides that the controllers */
+#define KINDS (HANDLE_EXPORT | HANDLE_IMPORT | HANDLE_TICKET)
 #define CONTROLLERS (HANDLE_ALL + 1)
 
 static const struct option long_options[] = {
@@ -200,13 +201,16 @@ static bool is_empty(const struct listing *listing, const struct part *part)
 
 static void say_nothing(const struct listing *listing, bool first)
 {
-	const char *what = "Nothing is exported or imported";
+	unsigned int kinds = listing->kinds & KINDS;
+	const char *what = "There is nothing of these";
 
-	if (listing->kinds == HANDLE_EXPORT)
+	if (kinds == KINDS || kinds == (HANDLE_EXPORT | HANDLE_IMPORT))
+		what = "Nothing is exported or imported";
+	else if (kinds == HANDLE_EXPORT)
 		what = "Nothing is exported";
-	else if (listing->kinds == HANDLE_IMPORT)
+	else if (kinds == HANDLE_IMPORT)
 		what = "Nothing is imported";
-	else if (listing->kinds == HANDLE_TICKET)
+	else if (kinds == HANDLE_TICKET)
 		what = "There are no tickets";
 	printf("%s%s%s.\n", first ? "" : "\n", what,
 	       listing->objects.whole ? "" : ", as far as you may see");

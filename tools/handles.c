@@ -206,6 +206,13 @@ static bool has_ended(void)
 	return errno == ENOENT || errno == ESRCH;
 }
 
+/* Whose that is cannot be said, either. */
+static void count_unknown(struct handles *it)
+{
+	it->hidden += !has_ended();
+	it->hidden_own += !has_ended();
+}
+
 static void count_denied(struct handles *it)
 {
 	if (!has_ended())
@@ -221,7 +228,7 @@ static void count_hidden(struct handles *it)
 	if (!it->denied || it->nr_tables)
 		return;
 	if (read_small(it->process, "status", text, sizeof(text)) <= 0) {
-		it->hidden += !has_ended();
+		count_unknown(it);
 		return;
 	}
 	line = strstr(text, "\nState:\t");
@@ -264,7 +271,7 @@ static bool next_process(struct handles *it)
 			continue;
 		if (open_process(it, pid))
 			return true;
-		it->hidden += !has_ended();
+		count_unknown(it);
 	}
 	return false;
 }
@@ -464,7 +471,10 @@ static void read_info(struct handles *it)
 		return;
 	snprintf(path, sizeof(path), "task/%d/fdinfo/%d", it->now.tid,
 		 it->now.fd);
+	errno = ENOENT;
 	fdinfo_read(&it->info, it->process, path);
+	if (!it->info.text)
+		count_unknown(it);
 }
 
 const char *handle_info_next(struct handles *it, const char *key,

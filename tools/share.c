@@ -42,7 +42,8 @@ bool share_failed(const char *word, const char *what, int error)
 	const char *detail = rsm_last_error();
 
 	if (error == RSMERR_CONN_ABORTED)
-		out_error(word, "the exporter has ended the segment");
+		out_error(word, "cannot %s: the exporter has ended the segment",
+			  what);
 	else
 		out_error(word, "cannot %s: %s", what,
 			  *detail ? detail : rsm_strerror(error));
