@@ -3,7 +3,6 @@
  * /proc/PID/fdinfo/FD: that it tells what is, to whom, and nothing else.
  */
 #include "rsm_utils.h"
-#include "rsm_cgroup.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -131,28 +131,11 @@ TEST_F(lib, errno_is_left_alone)
 
 /* Ranges of segment ids */
 
-#define SEGMENTID_FILE "/etc/rsm/rsm.segmentid"
-
-/* A directory of our own in the place of /etc/rsm, for this process only */
 static int hide_etc_rsm(void)
 {
 	mkdir("/etc", 0755);
 	mkdir("/etc/rsm", 0755);
-	if (unshare(CLONE_NEWNS) ||
-	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) ||
-	    mount("none", "/etc/rsm", "tmpfs", 0, NULL))
-		return -errno;
-	return 0;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-
-	if (!file)
-		return -errno;
-	fputs(text, file);
-	return fclose(file) ? -errno : 0;
+	return hide("/etc/rsm");
 }
 
 static const struct segmentid_case {

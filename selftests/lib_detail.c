@@ -33,24 +33,12 @@ static void see(const char *call)
 		seen[nr_seen++] = call;
 }
 
-/* One line, and no sentence */
-static bool is_a_line(const char *text)
-{
-	size_t size = strlen(text);
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		if (text[i] < ' ' || text[i] > '~')
-			return false;
-	return size >= 5 && size < 256 && text[size - 1] != '.';
-}
-
 static bool told(const char *what)
 {
 	const char *text = rsm_last_error();
 	int error = errno;
 
-	if (error == OLD_ERRNO && strstr(text, what) && is_a_line(text))
+	if (error == OLD_ERRNO && strstr(text, what) && is_a_phrase(text, 256))
 		return true;
 	printf("# \"%s\", and not \"%s\"; errno %d\n", text, what, error);
 	return false;
@@ -399,29 +387,6 @@ TEST_F(seg, by_a_signal)
 	memset(&often, 0, sizeof(often));
 	ASSERT_OK(setitimer(ITIMER_REAL, &often, NULL));
 	EXPECT_OK(rsm_memseg_release_pollfd(seg));
-}
-
-/* For files in the place of those of the system, for this process only */
-
-#define SEGMENTID_FILE "/etc/rsm/rsm.segmentid"
-
-static int hide(const char *path)
-{
-	if (unshare(CLONE_NEWNS) ||
-	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) ||
-	    mount("none", path, "tmpfs", 0, NULL))
-		return -errno;
-	return 0;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-
-	if (!file)
-		return -errno;
-	fputs(text, file);
-	return fclose(file) ? -errno : 0;
 }
 
 /* Names of any length */

@@ -123,18 +123,6 @@ TEST(names)
 	EXPECT_EQ(NULL, rsm_strerrorname(INT32_MAX));
 }
 
-/* A few words, in lower case, without a newline or a full stop */
-static bool is_a_phrase(const char *text)
-{
-	size_t size = strlen(text);
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		if (text[i] < ' ' || text[i] > '~')
-			return false;
-	return size >= 5 && size < 80 && text[size - 1] != '.';
-}
-
 TEST(strings)
 {
 	const char *text;
@@ -144,7 +132,7 @@ TEST(strings)
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		text = rsm_strerror(errors[i].error);
 		ASSERT_NE(NULL, text);
-		EXPECT_TRUE(is_a_phrase(text)) {
+		EXPECT_TRUE(is_a_phrase(text, 80)) {
 			TH_LOG("%s: %s", errors[i].name, text);
 		}
 		EXPECT_NE(0, strcmp("unknown error", text));

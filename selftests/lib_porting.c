@@ -68,10 +68,10 @@ static void use_far(struct __test_metadata *_metadata, const char *end)
 /* Set how many huge pages there are. */
 static void huge_pages(int count)
 {
-	int fd = open("/proc/sys/vm/nr_hugepages", O_WRONLY | O_CLOEXEC);
+	char text[16];
 
-	dprintf(fd, "%d\n", count);
-	close(fd);
+	snprintf(text, sizeof(text), "%d", count);
+	rsm_file_write("/proc/sys/vm/nr_hugepages", text);
 }
 
 TEST_F(lib, lengths_and_offsets_from_2_gib_on)

@@ -9,6 +9,9 @@
 
 #include "rsm_utils.h"
 
+#include <sched.h>
+#include <sys/mount.h>
+
 #include <rsmapi.h>
 #include <rsm_ext.h>
 
@@ -280,6 +283,41 @@ static inline int one_vec(int (*op)(rsm_scat_gath_t *sg_io), rsm_iovec_t *vec,
 	};
 
 	return op(&sg_io);
+}
+
+/* Words of less than @max bytes, without a newline or a full stop */
+static inline bool is_a_phrase(const char *text, size_t max)
+{
+	size_t size = strlen(text);
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	return size >= 5 && size < max && text[size - 1] != '.';
+}
+
+/* Files in the place of those of the system, for this process only */
+
+#define SEGMENTID_FILE "/etc/rsm/rsm.segmentid"
+
+static inline int hide(const char *path)
+{
+	if (unshare(CLONE_NEWNS) ||
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", path, "tmpfs", 0, NULL))
+		return -errno;
+	return 0;
+}
+
+static inline int write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		return -errno;
+	fputs(text, file);
+	return fclose(file) ? -errno : 0;
 }
 
 #endif /* LIB_UTILS_H */

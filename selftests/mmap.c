@@ -880,16 +880,6 @@ static long read_all(const char *path, off_t offset, long limit)
 	return total;
 }
 
-static void write_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-
-	if (!file)
-		return;
-	fputs(text, file);
-	fclose(file);
-}
-
 static void walk_page_tables(char *map)
 {
 	static unsigned char vec[PAGES];
@@ -898,8 +888,8 @@ static void walk_page_tables(char *map)
 	read_all("/proc/self/pagemap", (uintptr_t)map / PAGE * 8, PAGES * 8);
 	read_all("/proc/self/smaps", 0, 1 << 24);
 	read_all("/proc/self/numa_maps", 0, 1 << 24);
-	write_file("/proc/self/clear_refs", "1");
-	write_file("/proc/self/clear_refs", "4");
+	rsm_file_write("/proc/self/clear_refs", "1");
+	rsm_file_write("/proc/self/clear_refs", "4");
 	msync(map, LENGTH, MS_SYNC);
 	msync(map, LENGTH, MS_ASYNC | MS_INVALIDATE);
 }
@@ -1188,7 +1178,7 @@ static int dump_core(void *arg)
 
 	/* of the contents there is the mapping, and no copy */
 	munmap(self->exp.mem, LENGTH);
-	write_file("/proc/self/coredump_filter", "0x1ff\n");
+	rsm_file_write("/proc/self/coredump_filter", "0x1ff\n");
 	setrlimit(RLIMIT_CORE, &limit);
 	if (!stamped(self->map, 0, PAGES, 1) || chdir("/tmp"))
 		return 1;
@@ -1231,9 +1221,9 @@ TEST_F(mmap, threat_24_core_dump)
 
 	ASSERT_NE(MAP_FAILED, mem);
 	mem[0] = 1;
-	write_file("/proc/sys/kernel/core_pattern", CORE "\n");
+	rsm_file_write("/proc/sys/kernel/core_pattern", CORE "\n");
 	EXPECT_EQ(-SIGABRT, rsm_in_child(dump_core, self));
-	write_file("/proc/sys/kernel/core_pattern", "core\n");
+	rsm_file_write("/proc/sys/kernel/core_pattern", "core\n");
 	fd = open(CORE, O_RDONLY | O_CLOEXEC);
 	unlink(CORE);
 	ASSERT_LE(0, fd);

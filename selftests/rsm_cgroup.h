@@ -10,20 +10,6 @@
 
 #define RSM_CGROUP_DIR "/sys/fs/cgroup/"
 
-static inline int rsm_file_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t done;
-
-	if (fd < 0)
-		return -errno;
-	done = write(fd, text, strlen(text));
-	if (done < 0)
-		done = -errno;
-	close(fd);
-	return done < 0 ? done : 0;
-}
-
 static inline int rsm_cgroup_set(const char *name, const char *file, long value)
 {
 	char path[256], text[32];

@@ -544,6 +544,21 @@ static inline bool rsm_stats_settle(const struct rsm_stats *before)
 	return false;
 }
 
+/* Write to a file that is there, as of the kernel's in /proc and /sys. */
+static inline int rsm_file_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t done;
+
+	if (fd < 0)
+		return -errno;
+	done = write(fd, text, strlen(text));
+	if (done < 0)
+		done = -errno;
+	close(fd);
+	return done < 0 ? done : 0;
+}
+
 /* A number of a file like /proc/meminfo, in its unit (mostly KiB). */
 static inline long rsm_proc_number(const char *path, const char *field)
 {
