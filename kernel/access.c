@@ -86,6 +86,26 @@ static unsigned int class_shift(const struct rsm_segment *seg)
 	return in_egroup_p(seg->gid) ? 3 : 0;
 }
 
+/* The same for the importer on another node that @request tells of. */
+static unsigned int peer_class_shift(const struct rsm_segment *seg,
+				     const struct rsm_peer_request *request)
+{
+	unsigned int i;
+
+	if (uid_eq(request->uid, seg->uid))
+		return 6;
+	for (i = 0; i < request->nr_gids; i++)
+		if (gid_eq(request->gids[i], seg->gid))
+			return 3;
+	return 0;
+}
+
+/* @perm is an owner's digit: bring the importer's to that place. */
+static bool allows(int mode, unsigned int shift, u32 perm)
+{
+	return !(perm & ~(mode << (6 - shift)));
+}
+
 /**
  * rsm_access_check() - judge if the caller may connect
  * @seg: the segment, locked
@@ -103,11 +123,34 @@ int rsm_access_check(const struct rsm_segment *seg,
 	lockdep_assert_held(&seg->lock);
 	if (mode < 0)
 		return -mode;
-	/* perm is an owner's digit: bring the caller's to that place. */
-	if (!(perm & ~(mode << (6 - class_shift(seg)))))
+	if (allows(mode, class_shift(seg), perm))
 		return 0;
 	if (ns_capable(pub->key.ns ? pub->key.ns->user_ns : &init_user_ns,
 		       CAP_IPC_OWNER))
+		return 0;
+	return RSM_ERR_PERM_DENIED;
+}
+
+/**
+ * rsm_access_check_peer() - judge if an importer on another node may connect
+ * @seg: the segment, locked
+ * @pub: its publication
+ * @request: who wants what
+ *
+ * No capability counts: those of another machine are not ours to believe in.
+ *
+ * Return: 0, RSM_ERR_SEG_NOT_PUBLISHED_TO_NODE or RSM_ERR_PERM_DENIED.
+ */
+int rsm_access_check_peer(const struct rsm_segment *seg,
+			  const struct rsm_publication *pub,
+			  const struct rsm_peer_request *request)
+{
+	int mode = node_mode(seg, pub->acl, request->node);
+
+	lockdep_assert_held(&seg->lock);
+	if (mode < 0)
+		return -mode;
+	if (allows(mode, peer_class_shift(seg, request), request->perm))
 		return 0;
 	return RSM_ERR_PERM_DENIED;
 }

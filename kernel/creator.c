@@ -132,8 +132,12 @@ static void watch_exit(struct rsm_segment *seg)
 /* No more need to know; may be called again. */
 void rsm_creator_unwatch(struct rsm_segment *seg)
 {
-	wait_queue_head_t *head = &seg->tgid->wait_pidfd;
+	wait_queue_head_t *head;
 
+	/* The creator of a remote segment is not here. */
+	if (seg->remote)
+		return;
+	head = &seg->tgid->wait_pidfd;
 	spin_lock_irq(&head->lock);
 	list_del_init(&seg->exit_wait.entry);
 	spin_unlock_irq(&head->lock);

@@ -10,17 +10,19 @@
 #include "trace.h"
 
 /**
- * rsm_signal_add() - make one more signal pending on a handle
+ * rsm_signal_add() - make more signals pending on a handle
  * @handle: the handle, whose segment is locked
+ * @count: how many more; more than it can count are dropped
  * @accumulate: also if one is pending already
  */
-void rsm_signal_add(struct rsm_handle *handle, bool accumulate)
+void rsm_signal_add(struct rsm_handle *handle, u32 count, bool accumulate)
 {
 	lockdep_assert_held(&handle->seg->lock);
-	if (handle->signals == U32_MAX || (handle->signals && !accumulate))
+	count = min(count, U32_MAX - handle->signals);
+	if (!count || (handle->signals && !accumulate))
 		return;
-	WRITE_ONCE(handle->signals, handle->signals + 1);
-	handle->posted++;
+	WRITE_ONCE(handle->signals, handle->signals + count);
+	handle->posted += count;
 	trace_rsm_signal(handle);
 	rsm_status_set_signals(handle->status, handle->signals);
 	wake_up_poll(&handle->wait, EPOLLIN | EPOLLRDNORM);
@@ -28,14 +30,18 @@ void rsm_signal_add(struct rsm_handle *handle, bool accumulate)
 
 static int post_to_export(struct rsm_handle *handle, bool accumulate)
 {
+	struct rsm_segment *seg = handle->seg;
 	int ret = RSM_ERR_CONN_ABORTED;
 
-	spin_lock(&handle->seg->lock);
+	spin_lock(&seg->lock);
 	if (!handle->ended) {
-		rsm_signal_add(&handle->seg->handle, accumulate);
 		ret = 0;
+		if (seg->remote)
+			ret = seg->ctl->ops->link->post(seg->link, accumulate);
+		else
+			rsm_signal_add(&seg->handle, 1, accumulate);
 	}
-	spin_unlock(&handle->seg->lock);
+	spin_unlock(&seg->lock);
 	return ret;
 }
 

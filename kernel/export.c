@@ -106,10 +106,11 @@ static int rebind_locked(struct rsm_segment *seg, u64 vaddr,
 		return ret;
 	ret = rsm_segment_swap(seg, &pages);
 	*old = pages;
-	if (!ret)
-		mod_delayed_work(rsm_wq, &seg->repopulate_work,
-				 RSM_REPOPULATE_DELAY);
-	return ret;
+	if (ret)
+		return ret;
+	mod_delayed_work(rsm_wq, &seg->repopulate_work, RSM_REPOPULATE_DELAY);
+	rsm_peer_wait_all_killable(seg);
+	return 0;
 }
 
 int rsm_export_rebind(struct rsm_ucmd *ucmd)

@@ -20,7 +20,7 @@ static void show_segment(struct seq_file *m, const struct rsm_segment *seg,
 	pid_t creator = 0;
 
 	/* The number of one that has ended may be another's by now. */
-	if (pid_has_task(seg->tgid, PIDTYPE_TGID))
+	if (!seg->remote && pid_has_task(seg->tgid, PIDTYPE_TGID))
 		creator = pid_nr_ns(seg->tgid, ns);
 	seq_printf(m, "rsm-segment:\t%llu\n", (u64)seg->inode->i_ino);
 	seq_printf(m, "rsm-controller:\t%s\n", seg->ctl->name);
@@ -149,6 +149,8 @@ void rsm_import_show_fdinfo(struct seq_file *m, struct file *file)
 	show_segment(m, seg, imp->handle.ended ? "aborted" : "connected");
 	show_user(m, imp->handle.user);
 	show_id(m, imp->id, imp->ipc_ns);
+	seq_printf(m, "rsm-node:\t%u\n",
+		   seg->remote ? seg->node : seg->ctl->local_node);
 	show_flags(m, seg->flags);
 	show_rights(m, imp->handle.rights);
 	seq_printf(m, "rsm-mappings:\t%d\n", atomic_read(&imp->vmas));

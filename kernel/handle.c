@@ -16,6 +16,20 @@
 #include "rsm_private.h"
 
 /**
+ * rsm_handle_prepare() - prepare a handle that no descriptor stands for
+ * @handle: zeroed; there is nothing to undo
+ * @seg: its segment
+ */
+void rsm_handle_prepare(struct rsm_handle *handle, struct rsm_segment *seg)
+{
+	handle->seg = seg;
+	init_waitqueue_head(&handle->wait);
+	INIT_LIST_HEAD(&handle->mutexes);
+	INIT_LIST_HEAD(&handle->lock_waiters);
+	INIT_LIST_HEAD(&handle->sleepers);
+}
+
+/**
  * rsm_handle_init() - prepare the handle of an export or import
  * @handle: zeroed
  * @seg: its segment
@@ -27,11 +41,7 @@ int rsm_handle_init(struct rsm_handle *handle, struct rsm_segment *seg)
 {
 	int ret;
 
-	handle->seg = seg;
-	init_waitqueue_head(&handle->wait);
-	INIT_LIST_HEAD(&handle->mutexes);
-	INIT_LIST_HEAD(&handle->lock_waiters);
-	INIT_LIST_HEAD(&handle->sleepers);
+	rsm_handle_prepare(handle, seg);
 	ret = rsm_limits_get_handle(&handle->user);
 	if (ret)
 		return ret;
@@ -44,7 +54,8 @@ int rsm_handle_init(struct rsm_handle *handle, struct rsm_segment *seg)
 
 void rsm_handle_destroy(struct rsm_handle *handle)
 {
-	put_page(handle->status);
+	if (handle->status)
+		put_page(handle->status);
 	if (handle->user)
 		rsm_limits_put_handle(handle->user);
 }

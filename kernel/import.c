@@ -74,6 +74,9 @@ static void for_live_imports(struct rsm_segment *seg, unsigned int batch,
 static void set_rebinds(struct rsm_segment *seg, struct rsm_import *imp)
 {
 	rsm_status_set_rebinds(imp->handle.status, seg->rebinds);
+	/* Even: the new pages are there. */
+	if (imp->peer && seg->rebinds % 2 == 0)
+		rsm_peer_update(imp->peer);
 }
 
 /* Show all imports the segment's rebind generation; new ones have it. */
@@ -85,12 +88,18 @@ void rsm_import_set_rebinds(struct rsm_segment *seg)
 
 static void post(struct rsm_segment *seg, struct rsm_import *imp)
 {
-	rsm_signal_add(&imp->handle, true);
+	if (imp->peer)
+		rsm_peer_signal(imp->peer, true);
+	else
+		rsm_signal_add(&imp->handle, 1, true);
 }
 
 static void post_if_none(struct rsm_segment *seg, struct rsm_import *imp)
 {
-	rsm_signal_add(&imp->handle, false);
+	if (imp->peer)
+		rsm_peer_signal(imp->peer, false);
+	else
+		rsm_signal_add(&imp->handle, 1, false);
 }
 
 /* Post a signal to each import; see rsm_signal_add(). */
@@ -104,6 +113,8 @@ static void abort_import(struct rsm_segment *seg, struct rsm_import *imp)
 {
 	rsm_handle_end(&imp->handle);
 	WRITE_ONCE(seg->nr_imports, seg->nr_imports - 1);
+	if (imp->peer)
+		rsm_peer_update(imp->peer);
 	trace_rsm_abort(imp);
 }
 
@@ -131,20 +142,38 @@ void rsm_import_hang_up(struct rsm_segment *seg, struct list_head *aborted)
 	for_imports(seg, aborted, NULL, WAKE_BATCH, hang_up);
 }
 
-/*
- * Judge if the caller may connect to the publication, and if so add @imp,
- * unless it is NULL, to the segment's imports.
- */
-static int admit(struct rsm_segment *seg, const struct rsm_admission *admission,
-		 struct rsm_import *imp)
+static int judge(const struct rsm_segment *seg,
+		 const struct rsm_admission *admission)
 {
-	int ret = RSM_ERR_SEG_NOT_PUBLISHED;
+	lockdep_assert_held(&seg->lock);
+	if (admission->remote)
+		return 0;
+	if (!seg->pub || seg->pub->serial != admission->serial)
+		return RSM_ERR_SEG_NOT_PUBLISHED;
+	if (admission->ticket)
+		return 0;
+	if (admission->peer)
+		return rsm_access_check_peer(seg, seg->pub, admission->peer);
+	return rsm_access_check(seg, seg->pub, seg->ctl->local_node,
+				admission->perm);
+}
+
+/**
+ * rsm_import_admit() - judge if an importer may connect to a publication
+ * @seg: the segment
+ * @admission: who wants what
+ * @imp: to be added to the segment's imports, if so, or NULL
+ *
+ * Return: 0 or an enum rsm_error.
+ */
+int rsm_import_admit(struct rsm_segment *seg,
+		     const struct rsm_admission *admission,
+		     struct rsm_import *imp)
+{
+	int ret;
 
 	spin_lock(&seg->lock);
-	if (seg->pub && seg->pub->serial == admission->serial)
-		ret = admission->ticket ? 0 :
-		      rsm_access_check(seg, seg->pub, seg->ctl->local_node,
-				       admission->perm);
+	ret = judge(seg, admission);
 	if (!ret && imp) {
 		imp->handle.rights = admission->perm;
 		rsm_status_set_rebinds(imp->handle.status, seg->rebinds);
@@ -230,45 +259,37 @@ int rsm_import_open(struct rsm_ucmd *ucmd, struct rsm_controller *ctl,
 	 * on the segment's inode, where one call zaps them.
 	 */
 	ucmd->new_file->f_mapping = seg->inode->i_mapping;
-	return admit(seg, admission, imp);
+	return rsm_import_admit(seg, admission, imp);
 }
 
 /* Find the segment and hold it, if the caller may connect to it. */
-static int find(const struct rsm_controller *ctl,
-		const struct rsm_import_connect *cmd,
+static int find(const struct rsm_import_connect *cmd,
 		struct rsm_admission *admission, struct rsm_segment **seg)
 {
+	struct ipc_namespace *ns = current->nsproxy->ipc_ns;
 	int ret;
 
-	ret = ctl->ops->check_node(ctl, cmd->node);
-	if (ret)
-		return ret;
-	if (cmd->perm & ~RSM_RIGHTS)
-		return RSM_ERR_BAD_PERMS;
 	admission->id = cmd->segid;
-	admission->ipc_ns = rsm_ipc_ns_number(current->nsproxy->ipc_ns);
+	admission->ipc_ns = rsm_ipc_ns_number(ns);
 	admission->perm = cmd->perm;
-	*seg = rsm_registry_find(cmd->segid, &admission->serial);
+	*seg = rsm_registry_find(ns, cmd->segid, &admission->serial);
 	if (!*seg)
 		return RSM_ERR_SEG_NOT_PUBLISHED;
-	ret = admit(*seg, admission, NULL);
+	ret = rsm_import_admit(*seg, admission, NULL);
 	if (ret)
 		rsm_segment_put(*seg);
 	return ret;
 }
 
-int rsm_import_connect(struct rsm_ucmd *ucmd)
+/* Connect to a segment of this machine. */
+static int connect_local(struct rsm_ucmd *ucmd, struct rsm_controller *ctl)
 {
 	struct rsm_import_connect *cmd = ucmd->cmd;
-	struct rsm_controller *ctl = rsm_controller_get(cmd->controller);
 	struct rsm_admission admission = {};
 	struct rsm_segment *seg;
 	int ret;
 
-	cmd->out_fd = -1;
-	if (!ctl)
-		return RSM_ERR_CTLR_NOT_PRESENT;
-	ret = find(ctl, cmd, &admission, &seg);
+	ret = find(cmd, &admission, &seg);
 	if (ret) {
 		rsm_controller_put(ctl);
 		return ret;
@@ -276,11 +297,41 @@ int rsm_import_connect(struct rsm_ucmd *ucmd)
 	ret = rsm_import_open(ucmd, ctl, seg, &admission);
 	if (ret)
 		return ret;
-	cmd->out_fd = ucmd->new_fd;
 	cmd->out_length = seg->length;
 	cmd->out_rights = cmd->perm;
 	cmd->out_flags = seg->flags;
 	return 0;
+}
+
+static int check_connect(const struct rsm_controller *ctl,
+			 const struct rsm_import_connect *cmd)
+{
+	int ret = ctl->ops->check_node(ctl, cmd->node);
+
+	if (ret)
+		return ret;
+	return cmd->perm & ~RSM_RIGHTS ? RSM_ERR_BAD_PERMS : 0;
+}
+
+int rsm_import_connect(struct rsm_ucmd *ucmd)
+{
+	struct rsm_import_connect *cmd = ucmd->cmd;
+	struct rsm_controller *ctl = rsm_controller_get(cmd->controller);
+	int ret;
+
+	cmd->out_fd = -1;
+	if (!ctl)
+		return RSM_ERR_CTLR_NOT_PRESENT;
+	ret = check_connect(ctl, cmd);
+	if (ret) {
+		rsm_controller_put(ctl);
+		return ret;
+	}
+	ret = ctl->ops->link ? rsm_link_connect(ucmd, ctl) :
+			       connect_local(ucmd, ctl);
+	if (!ret)
+		cmd->out_fd = ucmd->new_fd;
+	return ret;
 }
 
 static int import_mmap(struct file *file, struct vm_area_struct *vma)
@@ -307,9 +358,9 @@ static int import_flush(struct file *file, fl_owner_t owner)
 	return 0;
 }
 
-static int import_release(struct inode *inode, struct file *file)
+/* Take an import off its segment, which it may have been aborted from. */
+void rsm_import_leave(struct rsm_import *imp)
 {
-	struct rsm_import *imp = file->private_data;
 	struct rsm_segment *seg = imp->handle.seg;
 	bool live, admitted;
 
@@ -324,6 +375,13 @@ static int import_release(struct inode *inode, struct file *file)
 	rsm_lock_drop(&imp->handle, NULL);
 	if (admitted)
 		trace_rsm_disconnect(imp);
+}
+
+static int import_release(struct inode *inode, struct file *file)
+{
+	struct rsm_import *imp = file->private_data;
+
+	rsm_import_leave(imp);
 	import_free(imp);
 	return 0;
 }

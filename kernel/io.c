@@ -130,6 +130,11 @@ static int check_range(const struct rsm_segment *seg, u64 offset, u64 length)
 	return end > seg->length ? RSM_ERR_BAD_OFFSET : 0;
 }
 
+static const struct rsm_link_ops *link_ops(const struct rsm_import *imp)
+{
+	return imp->ctl->ops->link;
+}
+
 static int do_copy_vec(struct rsm_import *imp, const struct rsm_copy_vec *vec,
 		       bool put)
 {
@@ -150,6 +155,8 @@ static int do_copy_vec(struct rsm_import *imp, const struct rsm_copy_vec *vec,
 		return RSM_ERR_BAD_ADDR;
 	/* As in copy_from_user(): not with an address that is not ok. */
 	barrier_nospec();
+	if (imp->handle.seg->remote)
+		return link_ops(imp)->copy(imp->handle.seg->link, vec, put);
 	return copy_all(&copy);
 }
 
@@ -196,8 +203,9 @@ int rsm_import_get(struct rsm_ucmd *ucmd)
 	return copy_vecs(ucmd, false);
 }
 
-static int check_atomic(const struct rsm_import *imp,
-			const struct rsm_import_atomic *cmd)
+/* Tell if @cmd can be carried out: 0, -errno or an enum rsm_error. */
+int rsm_import_check_atomic(const struct rsm_import *imp,
+			    const struct rsm_import_atomic *cmd)
 {
 	const struct rsm_handle *handle = &imp->handle;
 
@@ -223,20 +231,41 @@ static u64 change_word(atomic64_t *word, const struct rsm_import_atomic *cmd)
 	return atomic64_xchg(word, cmd->operand);
 }
 
-int rsm_import_atomic(struct rsm_ucmd *ucmd)
+/* Change a word of a segment of this machine; @cmd has been checked. */
+int rsm_import_do_atomic(struct rsm_import *imp, struct rsm_import_atomic *cmd)
 {
-	struct rsm_import_atomic *cmd = ucmd->cmd;
-	struct rsm_import *imp = ucmd->file->private_data;
 	void *kaddr;
 	int ret;
 
-	ret = check_atomic(imp, cmd);
-	if (ret)
-		return ret;
 	ret = begin_access(imp, cmd->offset, &kaddr);
 	if (ret)
 		return ret;
 	cmd->out_old = change_word(kaddr + offset_in_page(cmd->offset), cmd);
 	end_access(imp, kaddr);
+	return 0;
+}
+
+int rsm_import_atomic(struct rsm_ucmd *ucmd)
+{
+	struct rsm_import_atomic *cmd = ucmd->cmd;
+	struct rsm_import *imp = ucmd->file->private_data;
+	int ret;
+
+	ret = rsm_import_check_atomic(imp, cmd);
+	if (ret)
+		return ret;
+	if (imp->handle.seg->remote)
+		return link_ops(imp)->atomic(imp->handle.seg->link, cmd);
+	return rsm_import_do_atomic(imp, cmd);
+}
+
+int rsm_import_fence(struct rsm_ucmd *ucmd)
+{
+	struct rsm_import *imp = ucmd->file->private_data;
+
+	if (READ_ONCE(imp->handle.ended))
+		return RSM_ERR_CONN_ABORTED;
+	if (imp->handle.seg->remote)
+		return link_ops(imp)->fence(imp->handle.seg->link);
 	return 0;
 }

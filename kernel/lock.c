@@ -344,6 +344,8 @@ int rsm_lock(struct rsm_ucmd *ucmd)
 	int ret;
 
 	cmd->out_flags = 0;
+	if (ucmd->handle->seg->remote)
+		return RSM_ERR_LOCKS_NOT_SUPPORTED;
 	ret = check_lock(ucmd->handle, cmd->offset);
 	if (ret)
 		return ret;

@@ -30,11 +30,24 @@ static int loopback_check_node(const struct rsm_controller *ctl, u32 node)
 	return node == ctl->local_node ? 0 : RSM_ERR_CTLR_NOT_PRESENT;
 }
 
+/* Of a controller that reaches this machine only. */
+unsigned int rsm_loopback_nodes(const struct rsm_controller *ctl,
+				struct rsm_node *nodes, unsigned int room)
+{
+	if (room)
+		*nodes = (struct rsm_node){
+			.node = ctl->local_node,
+			.state = RSM_NODE_LOCAL,
+		};
+	return 1;
+}
+
 static const struct rsm_provider_ops loopback_ops = {
 	.owner = THIS_MODULE,
 	.get_info = loopback_get_info,
 	.check_access = loopback_check_access,
 	.check_node = loopback_check_node,
+	.nodes = rsm_loopback_nodes,
 };
 
 struct rsm_controller rsm_loopback = {

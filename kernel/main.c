@@ -49,6 +49,8 @@ struct rsm_op {
 
 union rsm_buffer {
 	struct rsm_controller_info info;
+	struct rsm_controller_find find;
+	struct rsm_controller_nodes nodes;
 	struct rsm_export_create create;
 	struct rsm_export_rebind rebind;
 	struct rsm_export_publish publish;
@@ -58,6 +60,7 @@ union rsm_buffer {
 	struct rsm_import_connect connect;
 	struct rsm_import_copy copy;
 	struct rsm_import_atomic atomic;
+	struct rsm_import_fence fence;
 	struct rsm_signal_post post;
 	struct rsm_signal_wait wait;
 	struct rsm_lock lock;
@@ -102,6 +105,11 @@ static const struct rsm_op control_ops[] = {
 	       RSM_RESERVED(struct rsm_export_create)),
 	RSM_OP(RSM_IMPORT_CONNECT, rsm_import_connect,
 	       struct rsm_import_connect, 0, out_error, 0),
+	RSM_OP(RSM_CONTROLLER_FIND, rsm_controller_find,
+	       struct rsm_controller_find, 0, __reserved,
+	       RSM_RESERVED(struct rsm_controller_find)),
+	RSM_OP(RSM_CONTROLLER_NODES, rsm_controller_nodes,
+	       struct rsm_controller_nodes, 0, out_error, 0),
 };
 
 /* For exports and imports alike */
@@ -141,6 +149,8 @@ static const struct rsm_op import_ops[] = {
 	       __reserved, RSM_RESERVED(struct rsm_import_copy)),
 	RSM_OP(RSM_IMPORT_ATOMIC, rsm_import_atomic, struct rsm_import_atomic,
 	       0, out_error, 0),
+	RSM_DO(RSM_IMPORT_FENCE, rsm_import_fence, struct rsm_import_fence, 0,
+	       __reserved, RSM_RESERVED(struct rsm_import_fence)),
 };
 
 static const struct rsm_op ticket_ops[] = {
@@ -172,6 +182,7 @@ static const int error_errno[] = {
 	[RSM_ERR_REBIND_NOT_ALLOWED] = -EPERM,
 	[RSM_ERR_INSUFFICIENT_RESOURCES] = -ENOSPC,
 	[RSM_ERR_INSUFFICIENT_MEM] = -ENOMEM,
+	[RSM_ERR_REMOTE_NODE_UNREACHABLE] = -EHOSTUNREACH,
 	[RSM_ERR_CONN_ABORTED] = -ECONNABORTED,
 	[RSM_ERR_INTERRUPTED] = -EINTR,
 	[RSM_ERR_TIMEOUT] = -ETIMEDOUT,

@@ -16,6 +16,7 @@
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
@@ -353,6 +354,13 @@ void rsm_pages_put(struct rsm_pages *pages)
 	if (pages)
 		kref_put(&pages->ref, pages_release);
 }
+EXPORT_SYMBOL_GPL(rsm_pages_put);
+
+unsigned long rsm_pages_count(const struct rsm_pages *pages)
+{
+	return pages->count;
+}
+EXPORT_SYMBOL_GPL(rsm_pages_count);
 
 static int compare_extent(const void *key, const void *elt)
 {
@@ -378,3 +386,45 @@ struct page *rsm_pages_page(const struct rsm_pages *pages, unsigned long index)
 
 	return pfn_to_page(extent->pfn + (index - extent->first));
 }
+
+/* Extents that have pages @first to @first + @count - 1 */
+static unsigned int count_extents(const struct rsm_pages *pages,
+				  unsigned long first, unsigned long count)
+{
+	return rsm_pages_find(pages, first + count - 1) -
+	       rsm_pages_find(pages, first) + 1;
+}
+
+/**
+ * rsm_pages_sg() - describe pages for a device
+ * @pages: the page set
+ * @first: index of the first page
+ * @count: number of pages, which are less than 4 GiB
+ * @sgt: the table, for sg_free_table()
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int rsm_pages_sg(const struct rsm_pages *pages, unsigned long first,
+		 unsigned long count, struct sg_table *sgt)
+{
+	const struct rsm_extent *extent = rsm_pages_find(pages, first);
+	unsigned long skip = first - extent->first, run;
+	struct scatterlist *sg;
+	unsigned int i;
+	int ret;
+
+	ret = sg_alloc_table(sgt, count_extents(pages, first, count),
+			     GFP_KERNEL);
+	if (ret)
+		return ret;
+	for_each_sgtable_sg(sgt, sg, i) {
+		run = min(count, extent->count - skip);
+		sg_set_page(sg, pfn_to_page(extent->pfn + skip),
+			    run << PAGE_SHIFT, 0);
+		count -= run;
+		skip = 0;
+		extent++;
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(rsm_pages_sg);

@@ -3,6 +3,7 @@
  * Publications by segment id. Ids are unique within an IPC namespace, which
  * a publication holds, so that its address stands for it.
  */
+#include <linux/export.h>
 #include <linux/nsproxy.h>
 #include <linux/proc_ns.h>
 #include <linux/rhashtable.h>
@@ -35,15 +36,6 @@ void rsm_registry_exit(void)
 	rhashtable_destroy(&registry);
 }
 
-/* The key of @id in the caller's IPC namespace; holds nothing. */
-static void current_key(u32 id, struct rsm_pub_key *key)
-{
-	*key = (struct rsm_pub_key){
-		.ns = current->nsproxy->ipc_ns,
-		.id = id,
-	};
-}
-
 /**
  * rsm_registry_alloc() - prepare a publication
  * @seg: what is published
@@ -59,22 +51,26 @@ struct rsm_publication *rsm_registry_alloc(struct rsm_segment *seg, u32 id,
 
 	if (!pub)
 		return NULL;
-	current_key(id, &pub->key);
-	get_ipc_ns(pub->key.ns);
+	pub->key.ns = get_ipc_ns(current->nsproxy->ipc_ns);
+	pub->key.id = id;
 	pub->seg = seg;
 	pub->serial = atomic64_inc_return(&last_serial);
 	pub->acl = acl;
 	return pub;
 }
 
+/* put_ipc_ns() is not there for modules. */
+void rsm_ipc_ns_put(struct ipc_namespace *ns)
+{
+	if (IS_ENABLED(CONFIG_IPC_NS))
+		ns->ns.ops->put(&ns->ns);
+}
+EXPORT_SYMBOL_GPL(rsm_ipc_ns_put);
+
 /* Free a publication that is in no table; lookups may still see it. */
 void rsm_registry_free(struct rsm_publication *pub)
 {
-	struct ns_common *ns = &pub->key.ns->ns;
-
-	/* put_ipc_ns() is not there for modules. */
-	if (IS_ENABLED(CONFIG_IPC_NS))
-		ns->ops->put(ns);
+	rsm_ipc_ns_put(pub->key.ns);
 	kfree(pub->acl);
 	kfree_rcu(pub, rcu);
 }
@@ -132,19 +128,20 @@ void rsm_registry_remove(struct rsm_publication *pub)
 }
 
 /**
- * rsm_registry_find() - find what is published in the caller's namespace
+ * rsm_registry_find() - find what is published
+ * @ns: IPC namespace
  * @id: segment id
  * @serial: number of the publication
  *
  * Return: the segment, held, or NULL.
  */
-struct rsm_segment *rsm_registry_find(u32 id, u64 *serial)
+struct rsm_segment *rsm_registry_find(struct ipc_namespace *ns, u32 id,
+				      u64 *serial)
 {
+	const struct rsm_pub_key key = { .ns = ns, .id = id };
 	struct rsm_publication *pub;
 	struct rsm_segment *seg = NULL;
-	struct rsm_pub_key key;
 
-	current_key(id, &key);
 	rcu_read_lock();
 	pub = rhashtable_lookup(&registry, &key, registry_params);
 	if (pub && kref_get_unless_zero(&pub->seg->ref)) {

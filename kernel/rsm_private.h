@@ -52,6 +52,7 @@
 #include "compat.h"
 
 struct rsm_creator;
+struct rsm_import;
 struct rsm_user;
 struct user_struct;
 
@@ -149,7 +150,6 @@ struct rsm_pages {
 
 int rsm_pages_pin(unsigned long vaddr, unsigned long count,
 		  struct rsm_pages **out);
-void rsm_pages_put(struct rsm_pages *pages);
 const struct rsm_extent *rsm_pages_find(const struct rsm_pages *pages,
 					unsigned long index);
 struct page *rsm_pages_page(const struct rsm_pages *pages, unsigned long index);
@@ -205,6 +205,7 @@ struct rsm_sleeper {
 	bool closed;
 };
 
+void rsm_handle_prepare(struct rsm_handle *handle, struct rsm_segment *seg);
 int rsm_handle_init(struct rsm_handle *handle, struct rsm_segment *seg);
 void rsm_handle_destroy(struct rsm_handle *handle);
 void rsm_handle_end(struct rsm_handle *handle);
@@ -259,6 +260,10 @@ extern struct workqueue_struct *rsm_wq;
  * @inode: private inode, whose address_space holds every importer's mapping
  * @handle: the export; its user is forgotten when it is closed
  * @rcu: lookups by id see a segment until a grace period after its end
+ * @remote: it stands for one of another node, and has no pages and no creator
+ * @node: that node
+ * @link: leads there, for the controller's link operations
+ * @nr_behind: peers that may reach pages which the segment no longer has
  */
 struct rsm_segment {
 	struct kref ref;
@@ -277,6 +282,10 @@ struct rsm_segment {
 	struct inode *inode;
 	struct rsm_handle handle;
 	struct rcu_head rcu;
+	bool remote;
+	u32 node;
+	void *link;
+	atomic_t nr_behind;
 
 	/** @bind_mutex: one owner's operation at a time */
 	struct mutex bind_mutex;
@@ -328,6 +337,8 @@ struct rsm_segment {
 
 int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
 		      struct rsm_segment **out);
+int rsm_segment_alloc_remote(struct rsm_controller *ctl, u32 node,
+			     struct rsm_segment **out);
 void rsm_segment_put(struct rsm_segment *seg);
 void rsm_segment_close(struct rsm_segment *seg);
 int rsm_segment_may_publish(struct rsm_segment *seg);
@@ -365,6 +376,9 @@ int rsm_acl_copy(const struct rsm_controller *ctl, u64 uaddr, u32 count,
 		 struct rsm_acl **out);
 int rsm_access_check(const struct rsm_segment *seg,
 		     const struct rsm_publication *pub, u32 node, u32 perm);
+int rsm_access_check_peer(const struct rsm_segment *seg,
+			  const struct rsm_publication *pub,
+			  const struct rsm_peer_request *request);
 
 /* registry.c */
 
@@ -410,7 +424,8 @@ void rsm_registry_free(struct rsm_publication *pub);
 int rsm_registry_add(struct rsm_publication *pub);
 void rsm_registry_hide(struct rsm_publication *pub);
 void rsm_registry_remove(struct rsm_publication *pub);
-struct rsm_segment *rsm_registry_find(u32 id, u64 *serial);
+struct rsm_segment *rsm_registry_find(struct ipc_namespace *ns, u32 id,
+				      u64 *serial);
 int rsm_registry_init(void);
 void rsm_registry_exit(void);
 
@@ -429,7 +444,7 @@ void rsm_status_set_rebinds(struct page *page, u64 rebinds);
 int rsm_status_mmap(struct vm_area_struct *vma, struct page *page);
 
 /* event.c */
-void rsm_signal_add(struct rsm_handle *handle, bool accumulate);
+void rsm_signal_add(struct rsm_handle *handle, u32 count, bool accumulate);
 int rsm_signal_post(struct rsm_ucmd *ucmd);
 int rsm_signal_wait(struct rsm_ucmd *ucmd);
 
@@ -463,7 +478,11 @@ int rsm_ticket_connect(struct rsm_ucmd *ucmd);
 /* io.c */
 int rsm_import_put(struct rsm_ucmd *ucmd);
 int rsm_import_get(struct rsm_ucmd *ucmd);
+int rsm_import_check_atomic(const struct rsm_import *imp,
+			    const struct rsm_import_atomic *cmd);
+int rsm_import_do_atomic(struct rsm_import *imp, struct rsm_import_atomic *cmd);
 int rsm_import_atomic(struct rsm_ucmd *ucmd);
+int rsm_import_fence(struct rsm_ucmd *ucmd);
 
 /* export.c */
 extern const struct file_operations rsm_export_fops;
@@ -485,6 +504,7 @@ int rsm_export_destroy(struct rsm_ucmd *ucmd);
  * @ipc_ns: number of the IPC namespace in which it was found
  * @vmas: number of VMAs, of forked processes too
  * @trash: page that takes loads and stores after an abort
+ * @peer: who stands in for an importer on another node, or NULL
  */
 struct rsm_import {
 	struct rsm_handle handle;
@@ -494,6 +514,7 @@ struct rsm_import {
 	unsigned int ipc_ns;
 	atomic_t vmas;
 	struct page *trash;
+	struct rsm_peer *peer;
 };
 
 /**
@@ -503,6 +524,8 @@ struct rsm_import {
  * @ipc_ns: number of the IPC namespace in which it was found
  * @perm: RSM_RIGHT_ bits wanted
  * @ticket: granted already, whatever the access list says
+ * @remote: the segment stands for one of another node, which judges
+ * @peer: an importer on another node, or NULL
  */
 struct rsm_admission {
 	u64 serial;
@@ -510,17 +533,32 @@ struct rsm_admission {
 	unsigned int ipc_ns;
 	u32 perm;
 	bool ticket;
+	bool remote;
+	const struct rsm_peer_request *peer;
 };
 
 int rsm_import_open(struct rsm_ucmd *ucmd, struct rsm_controller *ctl,
 		    struct rsm_segment *seg,
 		    const struct rsm_admission *admission);
 int rsm_import_connect(struct rsm_ucmd *ucmd);
+int rsm_import_admit(struct rsm_segment *seg,
+		     const struct rsm_admission *admission,
+		     struct rsm_import *imp);
+void rsm_import_leave(struct rsm_import *imp);
 void rsm_import_post_all(struct rsm_segment *seg, bool accumulate);
 void rsm_import_set_rebinds(struct rsm_segment *seg);
 void rsm_import_abort_all(struct rsm_segment *seg, struct list_head *live,
 			  struct list_head *aborted);
 void rsm_import_hang_up(struct rsm_segment *seg, struct list_head *aborted);
+
+/* link.c */
+int rsm_link_connect(struct rsm_ucmd *ucmd, struct rsm_controller *ctl);
+
+/* peer.c */
+void rsm_peer_update(struct rsm_peer *peer);
+void rsm_peer_signal(struct rsm_peer *peer, bool accumulate);
+void rsm_peer_wait_all(struct rsm_segment *seg);
+void rsm_peer_wait_all_killable(struct rsm_segment *seg);
 
 /* mmap.c */
 
@@ -588,6 +626,8 @@ struct rsm_controller *rsm_controller_get(u32 id);
 struct rsm_controller *rsm_controller_hold(struct rsm_controller *ctl);
 void rsm_controller_put(struct rsm_controller *ctl);
 int rsm_controller_info(struct rsm_ucmd *ucmd);
+int rsm_controller_find(struct rsm_ucmd *ucmd);
+int rsm_controller_nodes(struct rsm_ucmd *ucmd);
 
 /* fdinfo.c */
 void rsm_export_show_fdinfo(struct seq_file *m, struct file *file);
@@ -596,6 +636,8 @@ void rsm_ticket_show_fdinfo(struct seq_file *m, struct file *file);
 
 /* loopback.c */
 extern struct rsm_controller rsm_loopback;
+unsigned int rsm_loopback_nodes(const struct rsm_controller *ctl,
+				struct rsm_node *nodes, unsigned int room);
 
 /* selftest.c */
 #ifdef RSM_TEST

@@ -82,6 +82,19 @@ static void init_locks(struct rsm_segment *seg)
 	INIT_DELAYED_WORK(&seg->repopulate_work, rsm_repopulate);
 }
 
+static struct rsm_segment *alloc(void)
+{
+	struct rsm_segment *seg = kzalloc(sizeof(*seg), GFP_KERNEL_ACCOUNT);
+
+	if (!seg)
+		return NULL;
+	kref_init(&seg->ref);
+	init_locks(seg);
+	seg->mode = 0777 & ~current_umask();
+	current_euid_egid(&seg->uid, &seg->gid);
+	return seg;
+}
+
 /**
  * rsm_segment_alloc() - make a segment without pages for the caller
  * @ctl: its controller, which belongs to the segment from now on
@@ -94,18 +107,13 @@ static void init_locks(struct rsm_segment *seg)
 int rsm_segment_alloc(struct rsm_controller *ctl, u64 length, u32 flags,
 		      struct rsm_segment **out)
 {
-	struct rsm_segment *seg = kzalloc(sizeof(*seg), GFP_KERNEL_ACCOUNT);
+	struct rsm_segment *seg = alloc();
 	int ret;
 
 	if (!seg)
 		return -ENOMEM;
-	kref_init(&seg->ref);
-	init_locks(seg);
 	seg->length = length;
 	seg->flags = flags;
-	seg->mode = 0777 & ~current_umask();
-	current_euid_egid(&seg->uid, &seg->gid);
-
 	ret = rsm_handle_init(&seg->handle, seg);
 	if (ret)
 		goto err_free;
@@ -130,10 +138,43 @@ err_free:
 	return ret;
 }
 
+/**
+ * rsm_segment_alloc_remote() - make what stands for a segment of another node
+ * @ctl: the controller that reaches it; belongs to the segment from now on
+ * @node: the exporter's node
+ * @out: the segment, for rsm_segment_put()
+ *
+ * Return: 0 or -errno; @ctl is the caller's then.
+ */
+int rsm_segment_alloc_remote(struct rsm_controller *ctl, u32 node,
+			     struct rsm_segment **out)
+{
+	struct rsm_segment *seg = alloc();
+	int ret;
+
+	if (!seg)
+		return -ENOMEM;
+	ret = make_inode(seg);
+	if (ret) {
+		kfree(seg);
+		return ret;
+	}
+	rsm_handle_prepare(&seg->handle, seg);
+	seg->remote = true;
+	seg->node = node;
+	seg->ctl = ctl;
+	atomic_long_inc(&rsm_stats.segments);
+	*out = seg;
+	return 0;
+}
+
 static void segment_release(struct kref *ref)
 {
 	struct rsm_segment *seg = container_of(ref, struct rsm_segment, ref);
 
+	/* First, as it may be about to end the segment. */
+	if (seg->link)
+		seg->ctl->ops->link->disconnect(seg->link);
 	WARN_ON_ONCE(seg->pub || seg->pages || !list_empty(&seg->imports) ||
 		     !list_empty(&seg->areas) ||
 		     !RB_EMPTY_ROOT(&seg->mutexes));
@@ -283,6 +324,7 @@ int rsm_segment_unpublish(struct rsm_segment *seg)
 		return -EINTR;
 	pub = revoke(seg);
 	map_write_unlock(seg);
+	rsm_peer_wait_all(seg);
 	if (!pub)
 		return RSM_ERR_SEG_NOT_PUBLISHED;
 	rsm_lock_revoke(seg);
@@ -331,12 +373,14 @@ void rsm_segment_end(struct rsm_segment *seg)
 	map_write_lock(seg);
 	if (seg->handle.ended) {
 		map_write_unlock(seg);
+		rsm_peer_wait_all(seg);
 		return;
 	}
 	pub = revoke_all(seg);
 	pages = seg->pages;
 	seg->pages = NULL;
 	map_write_unlock(seg);
+	rsm_peer_wait_all(seg);
 
 	/* Without pages it was never there for anybody. */
 	if (pages)

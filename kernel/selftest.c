@@ -102,6 +102,7 @@ static const struct rsm_provider_ops test_ops = {
 	.get_info = test_get_info,
 	.check_access = test_check_access,
 	.check_node = test_check_node,
+	.nodes = rsm_loopback_nodes,
 };
 
 static struct rsm_controller test_controller = {

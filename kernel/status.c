@@ -22,20 +22,28 @@ struct page *rsm_status_alloc(void)
 	return page;
 }
 
+/* What has no descriptor has no status page: @page is NULL then. */
+
 void rsm_status_set_state(struct page *page, u32 state)
 {
+	if (!page)
+		return;
 	/* Pairs with the acquire loads struct rsm_status asks readers for. */
 	smp_store_release(&status_of(page)->state, state);
 }
 
 void rsm_status_set_signals(struct page *page, u32 signals)
 {
+	if (!page)
+		return;
 	/* Pairs as in rsm_status_set_state(). */
 	smp_store_release(&status_of(page)->signals, signals);
 }
 
 void rsm_status_set_rebinds(struct page *page, u64 rebinds)
 {
+	if (!page)
+		return;
 	/* Pairs as in rsm_status_set_state(). */
 	smp_store_release(&status_of(page)->rebinds, rebinds);
 }

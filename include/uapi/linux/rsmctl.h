@@ -62,6 +62,9 @@ enum {
 	RSM_CMD_UNLOCK,
 	RSM_CMD_EXPORT_GRANT,
 	RSM_CMD_TICKET_CONNECT,
+	RSM_CMD_CONTROLLER_FIND,
+	RSM_CMD_CONTROLLER_NODES,
+	RSM_CMD_IMPORT_FENCE,
 };
 
 /**
@@ -89,6 +92,7 @@ enum {
  * @RSM_ERR_REBIND_NOT_ALLOWED: created without RSM_EXPORT_ALLOW_REBIND
  * @RSM_ERR_INSUFFICIENT_RESOURCES: no descriptor, segment or id left
  * @RSM_ERR_INSUFFICIENT_MEM: out of memory, or over a memory limit
+ * @RSM_ERR_REMOTE_NODE_UNREACHABLE: the node does not answer, or refuses to
  * @RSM_ERR_CONN_ABORTED: the import was aborted, or the segment has ended
  * @RSM_ERR_INTERRUPTED: a signal arrived; nothing was changed, but for copies
  *                       that were begun
@@ -122,6 +126,7 @@ enum rsm_error {
 	RSM_ERR_REBIND_NOT_ALLOWED = 30,
 	RSM_ERR_INSUFFICIENT_RESOURCES = 31,
 	RSM_ERR_INSUFFICIENT_MEM = 32,
+	RSM_ERR_REMOTE_NODE_UNREACHABLE = 39,
 	RSM_ERR_CONN_ABORTED = 40,
 	RSM_ERR_INTERRUPTED = 41,
 	RSM_ERR_TIMEOUT = 42,
@@ -176,6 +181,87 @@ struct rsm_controller_info {
 };
 
 #define RSM_CONTROLLER_INFO _IO(RSM_TYPE, RSM_CMD_CONTROLLER_INFO)
+
+/**
+ * struct rsm_controller_find - ioctl(RSM_CONTROLLER_FIND) on the control node
+ * @size: sizeof(struct rsm_controller_find)
+ * @flags: must be 0
+ * @controller: id from which on to look; 0: the first controller
+ * @out_controller: the lowest id of a controller that is not below @controller
+ * @out_name: its name, zero terminated
+ * @out_error: enum rsm_error
+ * @__reserved: must be 0
+ *
+ * Tell which controllers there are, one with each call. An id is never used
+ * again. Errors: RSM_ERR_CTLR_NOT_PRESENT (ENODEV: no more).
+ */
+struct rsm_controller_find {
+	__u32 size;
+	__u32 flags;
+	__u32 controller;
+	__u32 out_controller;
+	char out_name[RSM_CONTROLLER_NAME_MAX];
+	__u32 out_error;
+	__u32 __reserved;
+};
+
+#define RSM_CONTROLLER_FIND _IO(RSM_TYPE, RSM_CMD_CONTROLLER_FIND)
+
+/**
+ * enum rsm_node_state - values of struct rsm_node's @state
+ * @RSM_NODE_LOCAL: this machine
+ * @RSM_NODE_IDLE: nothing is connected, and nothing is known against it
+ * @RSM_NODE_CONNECTED: there are connections
+ * @RSM_NODE_UNREACHABLE: the last connection was lost, or was not made for
+ *                        want of an answer
+ */
+enum rsm_node_state {
+	RSM_NODE_LOCAL = 0,
+	RSM_NODE_IDLE = 1,
+	RSM_NODE_CONNECTED = 2,
+	RSM_NODE_UNREACHABLE = 3,
+};
+
+/**
+ * struct rsm_node - a node that a controller knows
+ * @node: its id
+ * @state: enum rsm_node_state
+ */
+struct rsm_node {
+	__u32 node;
+	__u32 state;
+};
+
+/* Most nodes that a controller knows. */
+#define RSM_NODES_MAX 1024
+
+/**
+ * struct rsm_controller_nodes - ioctl(RSM_CONTROLLER_NODES) on the control node
+ * @size: sizeof(struct rsm_controller_nodes)
+ * @flags: must be 0
+ * @controller: id from RSM_CONTROLLER_INFO or RSM_CONTROLLER_FIND
+ * @node_count: entries that @nodes has room for
+ * @nodes: address of an array of struct rsm_node
+ * @out_count: nodes that there are; as many are written as there is room for,
+ *             this machine first, the others by id
+ * @out_error: enum rsm_error
+ *
+ * Tell which nodes a controller knows, and if it has connections with them.
+ *
+ * Errors: RSM_ERR_CTLR_NOT_PRESENT (ENODEV), RSM_ERR_INSUFFICIENT_MEM
+ * (ENOMEM), RSM_ERR_BAD_ADDR (EFAULT: @nodes cannot be written).
+ */
+struct rsm_controller_nodes {
+	__u32 size;
+	__u32 flags;
+	__u32 controller;
+	__u32 node_count;
+	__aligned_u64 nodes;
+	__u32 out_count;
+	__u32 out_error;
+};
+
+#define RSM_CONTROLLER_NODES _IO(RSM_TYPE, RSM_CMD_CONTROLLER_NODES)
 
 /**
  * enum rsm_export_flags - flags of RSM_EXPORT_CREATE
@@ -421,7 +507,8 @@ struct rsm_export_destroy {
  * such controller or node), RSM_ERR_BAD_PERMS (EINVAL),
  * RSM_ERR_SEG_NOT_PUBLISHED (ENOENT), RSM_ERR_SEG_NOT_PUBLISHED_TO_NODE
  * (EACCES), RSM_ERR_PERM_DENIED (EACCES), RSM_ERR_INSUFFICIENT_RESOURCES
- * (ENOSPC, EMFILE, ENFILE), RSM_ERR_INSUFFICIENT_MEM (ENOMEM).
+ * (ENOSPC, EMFILE, ENFILE), RSM_ERR_INSUFFICIENT_MEM (ENOMEM),
+ * RSM_ERR_INTERRUPTED (EINTR).
  */
 struct rsm_import_connect {
 	__u32 size;
@@ -535,6 +622,29 @@ struct rsm_import_atomic {
 };
 
 #define RSM_IMPORT_ATOMIC _IO(RSM_TYPE, RSM_CMD_IMPORT_ATOMIC)
+
+/**
+ * struct rsm_import_fence - ioctl(RSM_IMPORT_FENCE) on an import
+ * @size: sizeof(struct rsm_import_fence)
+ * @flags: must be 0
+ * @out_error: enum rsm_error
+ * @__reserved: must be 0
+ *
+ * Wait until all that was put through the import before is in the segment's
+ * memory, where the exporter and whoever it tells can see it. There is nothing
+ * to wait for where imports can be mapped.
+ *
+ * Errors: RSM_ERR_CONN_ABORTED (ECONNABORTED: it may not be there),
+ * RSM_ERR_INTERRUPTED (EINTR).
+ */
+struct rsm_import_fence {
+	__u32 size;
+	__u32 flags;
+	__u32 out_error;
+	__u32 __reserved;
+};
+
+#define RSM_IMPORT_FENCE _IO(RSM_TYPE, RSM_CMD_IMPORT_FENCE)
 
 /**
  * enum rsm_signal_flags - flags of RSM_SIGNAL_POST
