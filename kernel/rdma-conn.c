@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Connections: what both sides have in common. How one is made, found to be
+ * lost, and taken down.
+ */
+#include <linux/err.h>
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+
+#include "rdma.h"
+
+/* More RDMA READs at a time do not make it faster. */
+#define READS_MAX 16
+
+/*
+ * An answer that does not come is waited for 2^16 * 4.096 us (times up to 4),
+ * and asked for four times again. Seven times would be for ever on some devices.
+ */
+#define RETRIES 4
+#define RNR_RETRIES 6
+
+/**
+ * rsm_rdma_conn_lose() - have a connection taken down
+ * @conn: the connection
+ *
+ * Context: any.
+ */
+void rsm_rdma_conn_lose(struct rsm_rdma_conn *conn)
+{
+	set_bit(RSM_RDMA_LOST, &conn->flags);
+	wake_up_all(&conn->wait);
+	queue_work(rsm_rdma_wq, &conn->work);
+}
+
+static void keepalive_done(struct ib_cq *cq, struct ib_wc *wc)
+{
+	struct rsm_rdma_conn *conn = cq->cq_context;
+
+	if (wc->status == IB_WC_SUCCESS)
+		WRITE_ONCE(conn->alive, jiffies);
+	else
+		rsm_rdma_conn_lose(conn);
+	clear_bit(RSM_RDMA_KEEPALIVE, &conn->flags);
+}
+
+/* Write nothing, to see if the other side still answers. */
+static void send_keepalive(struct rsm_rdma_conn *conn)
+{
+	struct ib_rdma_wr wr = {
+		.wr = {
+			.wr_cqe = &conn->keepalive,
+			.opcode = IB_WR_RDMA_WRITE,
+			.send_flags = IB_SEND_SIGNALED,
+		},
+	};
+	unsigned long flags;
+
+	if (test_and_set_bit(RSM_RDMA_KEEPALIVE, &conn->flags))
+		return;
+	spin_lock_irqsave(&conn->lock, flags);
+	if (!rsm_rdma_is_lost(conn) && ib_post_send(conn->id->qp, &wr.wr, NULL))
+		rsm_rdma_conn_lose(conn);
+	spin_unlock_irqrestore(&conn->lock, flags);
+}
+
+/* An importer has had its time to ask, or to let go of the old pages. */
+static bool is_overdue(const struct rsm_rdma_conn *conn)
+{
+	if (conn->importing)
+		return false;
+	if (!READ_ONCE(conn->granted) || READ_ONCE(conn->old_reg))
+		return time_after_eq(jiffies, READ_ONCE(conn->deadline));
+	return false;
+}
+
+static void look_after(struct work_struct *work)
+{
+	struct rsm_rdma_conn *conn = container_of(to_delayed_work(work),
+						  struct rsm_rdma_conn, timer);
+	unsigned long keepalive;
+
+	if (rsm_rdma_is_lost(conn))
+		return;
+	if (is_overdue(conn)) {
+		rsm_rdma_conn_lose(conn);
+		return;
+	}
+	keepalive = msecs_to_jiffies(READ_ONCE(conn->ctl->keepalive_ms));
+	if (test_bit(RSM_RDMA_ESTABLISHED, &conn->flags) &&
+	    time_after_eq(jiffies, READ_ONCE(conn->alive) + keepalive))
+		send_keepalive(conn);
+	queue_delayed_work(rsm_rdma_wq, &conn->timer, keepalive / 2);
+}
+
+/**
+ * rsm_rdma_conn_alloc() - make a connection that leads nowhere yet
+ * @rctl: its controller
+ * @node: the other node
+ * @importing: we are the importer
+ * @work: looks after it, and calls rsm_rdma_conn_down() once it is lost
+ *
+ * Return: the connection, for rsm_rdma_conn_free(), or NULL.
+ */
+struct rsm_rdma_conn *rsm_rdma_conn_alloc(struct rsm_rdma_ctl *rctl, u32 node,
+					  bool importing, work_func_t work)
+{
+	struct rsm_rdma_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL_ACCOUNT);
+
+	if (!conn)
+		return NULL;
+	conn->ctl = rctl;
+	conn->node = node;
+	conn->importing = importing;
+	conn->alive = jiffies;
+	conn->deadline = jiffies + msecs_to_jiffies(RSM_RDMA_CONNECT_MS);
+	INIT_LIST_HEAD(&conn->entry);
+	INIT_WORK(&conn->work, work);
+	INIT_DELAYED_WORK(&conn->timer, look_after);
+	init_waitqueue_head(&conn->wait);
+	init_completion(&conn->reg_done);
+	init_completion(&conn->drained);
+	spin_lock_init(&conn->lock);
+	INIT_LIST_HEAD(&conn->idle);
+	conn->keepalive.done = keepalive_done;
+	if (rsm_rdma_add_conn(rctl, conn))
+		return conn;
+	kfree(conn);
+	return NULL;
+}
+
+/* Free a connection that is down; it may be called by its own work. */
+void rsm_rdma_conn_free(struct rsm_rdma_conn *conn)
+{
+	rsm_rdma_remove_conn(conn->ctl, conn);
+	/* Nobody queues it from here on, but it may be queued. */
+	cancel_work(&conn->work);
+	kfree(conn);
+}
+
+static int create_qp(struct rsm_rdma_conn *conn)
+{
+	const struct ib_device_attr *attrs = &conn->id->device->attrs;
+	struct ib_qp_init_attr init = {
+		.qp_type = IB_QPT_RC,
+		.sq_sig_type = IB_SIGNAL_REQ_WR,
+		.send_cq = conn->send_cq,
+		.recv_cq = conn->recv_cq,
+		.cap = {
+			.max_send_wr = RSM_RDMA_SEND_DEPTH,
+			/* and that of the drain */
+			.max_recv_wr = RSM_WIRE_RECEIVES + 1,
+			.max_send_sge = min(RSM_RDMA_XFER_SGES,
+					    attrs->max_send_sge),
+			.max_recv_sge = 1,
+		},
+	};
+
+	return rdma_create_qp(conn->id, conn->pd, &init);
+}
+
+/**
+ * rsm_rdma_conn_prepare() - make what a connection needs of its device
+ * @conn: the connection, with an id that has a device
+ *
+ * Return: 0 or -errno; rsm_rdma_conn_release() undoes what was done.
+ */
+int rsm_rdma_conn_prepare(struct rsm_rdma_conn *conn)
+{
+	struct ib_device *dev = conn->id->device;
+	int ret;
+
+	conn->pd = ib_alloc_pd(dev, 0);
+	if (IS_ERR(conn->pd))
+		return PTR_ERR(conn->pd);
+	conn->send_cq = ib_alloc_cq_any(dev, conn, RSM_RDMA_SEND_DEPTH,
+					IB_POLL_SOFTIRQ);
+	if (IS_ERR(conn->send_cq))
+		return PTR_ERR(conn->send_cq);
+	conn->recv_cq = ib_alloc_cq_any(dev, conn, RSM_WIRE_RECEIVES + 1,
+					IB_POLL_WORKQUEUE);
+	if (IS_ERR(conn->recv_cq))
+		return PTR_ERR(conn->recv_cq);
+	ret = create_qp(conn) ?: rsm_rdma_msg_init(conn);
+	if (!ret && conn->importing)
+		ret = rsm_rdma_xfer_init(conn);
+	return ret ?: rsm_rdma_msg_receive(conn);
+}
+
+static void free_cq(struct ib_cq **cq)
+{
+	if (!IS_ERR_OR_NULL(*cq))
+		ib_free_cq(*cq);
+	*cq = NULL;
+}
+
+/* Undo rsm_rdma_conn_prepare(), as far as it got; nothing is under way. */
+void rsm_rdma_conn_release(struct rsm_rdma_conn *conn)
+{
+	if (conn->id->qp)
+		rdma_destroy_qp(conn->id);
+	free_cq(&conn->send_cq);
+	free_cq(&conn->recv_cq);
+	rsm_rdma_reg_destroy(conn, conn->reg);
+	rsm_rdma_reg_destroy(conn, conn->old_reg);
+	conn->reg = NULL;
+	WRITE_ONCE(conn->old_reg, NULL);
+	rsm_rdma_xfer_destroy(conn);
+	rsm_rdma_msg_destroy(conn);
+	if (!IS_ERR_OR_NULL(conn->pd))
+		ib_dealloc_pd(conn->pd);
+	conn->pd = NULL;
+}
+
+/**
+ * rsm_rdma_conn_down() - take a connection down that is lost; nothing if it is
+ * @conn: the connection
+ *
+ * Nobody reaches any memory through it any more when it returns.
+ *
+ * Context: the work of the connection. Waits for the device, and not for the
+ * other side.
+ */
+void rsm_rdma_conn_down(struct rsm_rdma_conn *conn)
+{
+	if (!conn->id)
+		return;
+	cancel_delayed_work_sync(&conn->timer);
+	/* Who has looked before it was lost has posted by then. */
+	spin_lock_irq(&conn->lock);
+	spin_unlock_irq(&conn->lock);
+	rdma_disconnect(conn->id);
+	if (conn->id->qp)
+		ib_drain_qp(conn->id->qp);
+	complete_all(&conn->drained);
+	rsm_rdma_xfer_drain(conn);
+	rsm_rdma_conn_release(conn);
+	rdma_destroy_id(conn->id);
+	conn->id = NULL;
+	/* The node is not to blame for a connection that was closed. */
+	if (!time_before(READ_ONCE(conn->alive) +
+			 msecs_to_jiffies(READ_ONCE(conn->ctl->keepalive_ms)),
+			 jiffies))
+		return;
+	rsm_rdma_node_note(conn->ctl, conn->node, true);
+}
+
+/* From now on messages are sent. */
+void rsm_rdma_conn_start(struct rsm_rdma_conn *conn)
+{
+	WRITE_ONCE(conn->alive, jiffies);
+	rsm_rdma_msg_start(conn);
+	rsm_rdma_node_note(conn->ctl, conn->node, false);
+	queue_delayed_work(rsm_rdma_wq, &conn->timer, HZ / 10);
+	queue_work(rsm_rdma_wq, &conn->work);
+	wake_up_all(&conn->wait);
+}
+
+/* What both sides tell RDMA CM of a connection */
+void rsm_rdma_conn_param(struct rsm_rdma_conn *conn,
+			 struct rdma_conn_param *param)
+{
+	const struct ib_device_attr *attrs = &conn->id->device->attrs;
+
+	param->initiator_depth = min(READS_MAX, attrs->max_qp_init_rd_atom);
+	param->responder_resources = min(READS_MAX, attrs->max_qp_rd_atom);
+	param->retry_count = RETRIES;
+	param->rnr_retry_count = RNR_RETRIES;
+}
