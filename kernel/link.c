@@ -75,7 +75,7 @@ EXPORT_SYMBOL_GPL(rsm_link_abort);
  * rsm_link_signal() - the export has posted signals
  * @seg: the segment that stands for the remote one
  * @count: how many
- * @once: one more, if none is pending
+ * @once: one before these, if none is pending
  */
 void rsm_link_signal(struct rsm_segment *seg, u32 count, bool once)
 {
@@ -84,9 +84,9 @@ void rsm_link_signal(struct rsm_segment *seg, u32 count, bool once)
 	spin_lock(&seg->lock);
 	/* Only an abort takes the import off the list for a moment. */
 	list_for_each_entry(imp, &seg->imports, link) {
-		rsm_signal_add(&imp->handle, count, true);
 		if (once)
 			rsm_signal_add(&imp->handle, 1, false);
+		rsm_signal_add(&imp->handle, count, true);
 	}
 	spin_unlock(&seg->lock);
 }

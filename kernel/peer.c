@@ -237,7 +237,7 @@ EXPORT_SYMBOL_GPL(rsm_peer_settle);
  * rsm_peer_post() - a peer posts signals to the export
  * @peer: the peer
  * @count: how many
- * @once: one more, if none is pending
+ * @once: one before these, if none is pending
  *
  * Return: 0 or RSM_ERR_CONN_ABORTED.
  */
@@ -248,9 +248,9 @@ int rsm_peer_post(struct rsm_peer *peer, u32 count, bool once)
 
 	spin_lock(&seg->lock);
 	if (!peer->imp.handle.ended) {
-		rsm_signal_add(&seg->handle, count, true);
 		if (once)
 			rsm_signal_add(&seg->handle, 1, false);
+		rsm_signal_add(&seg->handle, count, true);
 		ret = 0;
 	}
 	spin_unlock(&seg->lock);

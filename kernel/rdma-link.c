@@ -272,6 +272,7 @@ static void link_disconnect(void *link)
 {
 	struct rsm_rdma_conn *conn = link;
 
+	rsm_rdma_msg_flush(conn);
 	rsm_rdma_conn_lose(conn);
 	flush_work(&conn->work);
 	/* It may have been queued once more while it ran. */

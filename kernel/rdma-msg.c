@@ -11,6 +11,7 @@
 #include "rdma.h"
 
 #define BUFFERS (RSM_RDMA_SENDS + RSM_WIRE_RECEIVES)
+#define ALL_FREE GENMASK(RSM_RDMA_SENDS - 1, 0)
 
 /* Length of each type of message in bytes, 0 if there is no such type */
 static const u16 lengths[] = {
@@ -202,6 +203,32 @@ static void send_done(struct ib_cq *cq, struct ib_wc *wc)
 	__set_bit(buffer - conn->buffers, &conn->free);
 	send_all(conn);
 	spin_unlock_irqrestore(&conn->lock, flags);
+	wake_up(&conn->wait);
+}
+
+static bool all_sent(struct rsm_rdma_conn *conn)
+{
+	bool all;
+
+	spin_lock_irq(&conn->lock);
+	all = !conn->pending && conn->free == ALL_FREE;
+	spin_unlock_irq(&conn->lock);
+	return all;
+}
+
+/**
+ * rsm_rdma_msg_flush() - wait until what was said has arrived
+ * @conn: the connection, which is about to be closed
+ *
+ * So that a signal can be the last thing that somebody does. Who does not
+ * answer is not waited for.
+ */
+void rsm_rdma_msg_flush(struct rsm_rdma_conn *conn)
+{
+	if (test_bit(RSM_RDMA_ESTABLISHED, &conn->flags))
+		wait_event_timeout(conn->wait, rsm_rdma_is_lost(conn) ||
+				   all_sent(conn),
+				   msecs_to_jiffies(RSM_RDMA_FLUSH_MS));
 }
 
 /**
@@ -244,8 +271,9 @@ int rsm_rdma_msg_signal(struct rsm_rdma_conn *conn, bool accumulate)
 	if (rsm_rdma_is_lost(conn))
 		return RSM_ERR_CONN_ABORTED;
 	spin_lock_irqsave(&conn->lock, flags);
+	/* One that is to come first would be pending when this one arrives. */
 	if (!accumulate)
-		conn->signal_once = true;
+		conn->signal_once |= !conn->signals;
 	else if (conn->signals < U32_MAX)
 		conn->signals++;
 	__set_bit(RSM_RDMA_SEND_SIGNAL, &conn->pending);
@@ -373,7 +401,7 @@ int rsm_rdma_msg_init(struct rsm_rdma_conn *conn)
 			.message = &conn->memory[i],
 			.dma = conn->memory_dma + i * sizeof(*conn->memory),
 		};
-	conn->free = GENMASK(RSM_RDMA_SENDS - 1, 0);
+	conn->free = ALL_FREE;
 	return 0;
 }
 

@@ -84,6 +84,8 @@ static bool open_peer(struct rsm_rdma_conn *conn)
 	}
 	conn->error = result_error(ret);
 	rsm_rdma_msg_send(conn, RSM_RDMA_SEND_DENY);
+	rsm_rdma_msg_flush(conn);
+	rsm_rdma_conn_lose(conn);
 	return false;
 }
 
@@ -145,6 +147,7 @@ static void update_pages(struct rsm_rdma_conn *conn)
 	drop_old(conn);
 	pages = rsm_peer_get_pages(conn->peer);
 	if (!pages) {
+		rsm_rdma_msg_flush(conn);
 		rsm_rdma_conn_lose(conn);
 		return;
 	}

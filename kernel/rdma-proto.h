@@ -256,7 +256,7 @@ static_assert(sizeof(struct rsm_wire_ack) == 24);
  * struct rsm_wire_signal - signals
  * @header: of type RSM_WIRE_SIGNAL
  * @count: how many
- * @once: 1: one more, if none is pending
+ * @once: 1: one before these, if none is pending
  */
 struct rsm_wire_signal {
 	struct rsm_wire_header header;

@@ -43,6 +43,8 @@ struct rsm_rdma_conn;
 #define RSM_RDMA_CONNECT_MS 5000
 #define RSM_RDMA_STEP_MS 2000
 #define RSM_RDMA_OPEN_MS 10000
+/* And for the last messages of one */
+#define RSM_RDMA_FLUSH_MS 500
 
 /* rdma-config.c */
 
@@ -419,7 +421,7 @@ struct rsm_rdma_conn {
 	u32 told;
 	/** @signals: signals to be sent */
 	u32 signals;
-	/** @signal_once: one more, if none is pending there */
+	/** @signal_once: one before these, if none is pending there */
 	bool signal_once;
 	/** @grant_next: exporter: the first key of @reg to be sent */
 	unsigned int grant_next;
@@ -458,6 +460,7 @@ int rsm_rdma_msg_init(struct rsm_rdma_conn *conn);
 int rsm_rdma_msg_receive(struct rsm_rdma_conn *conn);
 void rsm_rdma_msg_destroy(struct rsm_rdma_conn *conn);
 void rsm_rdma_msg_send(struct rsm_rdma_conn *conn, unsigned int what);
+void rsm_rdma_msg_flush(struct rsm_rdma_conn *conn);
 void rsm_rdma_msg_start(struct rsm_rdma_conn *conn);
 int rsm_rdma_msg_signal(struct rsm_rdma_conn *conn, bool accumulate);
 
