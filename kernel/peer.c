@@ -180,6 +180,13 @@ void rsm_peer_disconnect(struct rsm_peer *peer)
 }
 EXPORT_SYMBOL_GPL(rsm_peer_disconnect);
 
+/* Tell if a peer has nothing to reach any more, or is about to. */
+bool rsm_peer_is_aborted(const struct rsm_peer *peer)
+{
+	return READ_ONCE(peer->imp.handle.ended);
+}
+EXPORT_SYMBOL_GPL(rsm_peer_is_aborted);
+
 /* Length of a peer's segment in bytes */
 u64 rsm_peer_length(const struct rsm_peer *peer)
 {

@@ -26,7 +26,10 @@ int rsm_rdma_auth_init(struct rsm_rdma_ctl *rctl)
 	struct crypto_shash *hmac;
 	int ret;
 
-	if (!rctl->key_length || rctl->hmac)
+	if (rctl->hmac)
+		crypto_free_shash(rctl->hmac);
+	rctl->hmac = NULL;
+	if (!rctl->key_length)
 		return 0;
 	hmac = crypto_alloc_shash("hmac(sha256)", 0, 0);
 	if (IS_ERR(hmac))

@@ -11,12 +11,15 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/stringify.h>
 #include <net/ipv6.h>
 
 #include "rdma.h"
 
 /* [, an address, ], a colon and a port */
 #define ADDR_MAX 80
+
+#define DEFAULT_PORT __stringify(RSM_WIRE_PORT)
 
 static struct rsm_rdma_ctl *item_ctl(struct config_item *item)
 {
@@ -37,7 +40,7 @@ static struct rsm_rdma_node *item_node(struct config_item *item)
 /* Addresses */
 
 /* Cut the port off @text: what follows the last colon, unless it is IPv6. */
-static char *cut_port(char *text)
+static const char *cut_port(char *text)
 {
 	char *port;
 
@@ -46,11 +49,13 @@ static char *cut_port(char *text)
 		if (!port)
 			return NULL;
 		*port++ = '\0';
-		return *port == ':' ? port + 1 : port;
+		if (!*port)
+			return DEFAULT_PORT;
+		return *port == ':' ? port + 1 : NULL;
 	}
 	port = strchr(text, ':');
 	if (!port || strchr(port + 1, ':'))
-		return "";
+		return DEFAULT_PORT;
 	*port = '\0';
 	return port + 1;
 }
@@ -58,7 +63,8 @@ static char *cut_port(char *text)
 static int parse_addr(const char *page, size_t length,
 		      struct sockaddr_storage *addr)
 {
-	char text[ADDR_MAX], *port, *host;
+	char text[ADDR_MAX], *host;
+	const char *port;
 
 	if (length >= sizeof(text))
 		return -EINVAL;
@@ -68,9 +74,7 @@ static int parse_addr(const char *page, size_t length,
 	if (!port)
 		return -EINVAL;
 	return inet_pton_with_scope(&init_net, AF_UNSPEC,
-				    host + (*host == '['),
-				    *port ? port : __stringify(RSM_WIRE_PORT),
-				    addr);
+				    host + (*host == '['), port, addr);
 }
 
 static ssize_t show_addr(const struct sockaddr_storage *addr, char *page)

@@ -12,13 +12,6 @@
 /* More RDMA READs at a time do not make it faster. */
 #define READS_MAX 16
 
-/*
- * An answer that does not come is waited for 2^16 * 4.096 us (times up to 4),
- * and asked for four times again. Seven times would be for ever on some devices.
- */
-#define RETRIES 4
-#define RNR_RETRIES 6
-
 /**
  * rsm_rdma_conn_lose() - have a connection taken down
  * @conn: the connection
@@ -55,8 +48,14 @@ static void send_keepalive(struct rsm_rdma_conn *conn)
 	};
 	unsigned long flags;
 
-	if (test_and_set_bit(RSM_RDMA_KEEPALIVE, &conn->flags))
+	if (test_and_set_bit(RSM_RDMA_KEEPALIVE, &conn->flags)) {
+		/* However patient the device is. */
+		if (time_after(jiffies, conn->asked +
+					msecs_to_jiffies(RSM_RDMA_OPEN_MS)))
+			rsm_rdma_conn_lose(conn);
 		return;
+	}
+	conn->asked = jiffies;
 	spin_lock_irqsave(&conn->lock, flags);
 	if (!rsm_rdma_is_lost(conn) && ib_post_send(conn->id->qp, &wr.wr, NULL))
 		rsm_rdma_conn_lose(conn);
@@ -68,7 +67,8 @@ static bool is_overdue(const struct rsm_rdma_conn *conn)
 {
 	if (conn->importing)
 		return false;
-	if (!READ_ONCE(conn->granted) || READ_ONCE(conn->old_reg))
+	if (!READ_ONCE(conn->granted) || READ_ONCE(conn->old_reg) ||
+	    test_bit(RSM_RDMA_SEND_GRANT, &conn->pending))
 		return time_after_eq(jiffies, READ_ONCE(conn->deadline));
 	return false;
 }
@@ -89,11 +89,13 @@ static void look_after(struct work_struct *work)
 	if (test_bit(RSM_RDMA_ESTABLISHED, &conn->flags) &&
 	    time_after_eq(jiffies, READ_ONCE(conn->alive) + keepalive))
 		send_keepalive(conn);
-	queue_delayed_work(rsm_rdma_wq, &conn->timer, keepalive / 2);
+	queue_delayed_work(rsm_rdma_wq, &conn->timer,
+			   min_t(unsigned long, keepalive / 2, HZ));
 }
 
 /**
- * rsm_rdma_conn_alloc() - make a connection that leads nowhere yet
+ * rsm_rdma_conn_alloc() - make a connection that leads nowhere yet; its work
+ *                         leaves it alone until rsm_rdma_conn_made()
  * @rctl: its controller
  * @node: the other node
  * @importing: we are the importer
@@ -126,6 +128,13 @@ struct rsm_rdma_conn *rsm_rdma_conn_alloc(struct rsm_rdma_ctl *rctl, u32 node,
 		return conn;
 	kfree(conn);
 	return NULL;
+}
+
+/* Whoever makes a connection is done with it; it may be lost already. */
+void rsm_rdma_conn_made(struct rsm_rdma_conn *conn)
+{
+	set_bit(RSM_RDMA_MADE, &conn->flags);
+	queue_work(rsm_rdma_wq, &conn->work);
 }
 
 /* Free a connection that is down; it may be called by its own work. */
@@ -235,6 +244,8 @@ void rsm_rdma_conn_down(struct rsm_rdma_conn *conn)
 	rsm_rdma_xfer_drain(conn);
 	rsm_rdma_conn_release(conn);
 	rdma_destroy_id(conn->id);
+	/* Its events may have started it once more. */
+	cancel_delayed_work_sync(&conn->timer);
 	conn->id = NULL;
 	/* The node is not to blame for a connection that was closed. */
 	if (!time_before(READ_ONCE(conn->alive) +
@@ -263,6 +274,6 @@ void rsm_rdma_conn_param(struct rsm_rdma_conn *conn,
 
 	param->initiator_depth = min(READS_MAX, attrs->max_qp_init_rd_atom);
 	param->responder_resources = min(READS_MAX, attrs->max_qp_rd_atom);
-	param->retry_count = RETRIES;
-	param->rnr_retry_count = RNR_RETRIES;
+	param->retry_count = RSM_RDMA_RETRIES;
+	param->rnr_retry_count = RSM_RDMA_RNR_RETRIES;
 }

@@ -7,16 +7,14 @@
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
 #include "rdma.h"
 
-/*
- * How long an answer may take on its way, as 4.096 us * 2^n: with the retries
- * it takes 1.5 s until a node that is gone is given up.
- */
-#define ACK_TIMEOUT 16
+/* Keys of the longest segment, in chunks as they are usual */
+#define KEYS_MAX (RSM_MAX_LENGTH / SZ_2M)
 
 /* Neither result nor event yet */
 #define NO_RESULT (-1)
@@ -113,6 +111,8 @@ static bool grant_is_good(const struct rsm_rdma_conn *conn,
 		return false;
 	if (conn->open.perm)
 		wanted = DIV_ROUND_UP_ULL(length, chunk);
+	if (wanted > KEYS_MAX)
+		return false;
 	return total == wanted && le32_to_cpu(wire->count) <= RSM_WIRE_KEYS &&
 	       le32_to_cpu(wire->count) <= total &&
 	       le32_to_cpu(wire->first) <= total - le32_to_cpu(wire->count);
@@ -139,7 +139,8 @@ static struct rsm_rdma_grant *grant_alloc(const struct rsm_wire_grant *wire)
 	u32 total = le32_to_cpu(wire->total);
 	struct rsm_rdma_grant *grant;
 
-	grant = kvzalloc(struct_size(grant, keys, total), GFP_KERNEL_ACCOUNT);
+	grant = kvzalloc(struct_size(grant, keys, total),
+			 GFP_KERNEL | __GFP_NOWARN);
 	if (!grant)
 		return NULL;
 	grant->nr = total;
@@ -259,6 +260,8 @@ static void link_work(struct work_struct *work)
 	struct rsm_rdma_conn *conn = container_of(work, struct rsm_rdma_conn,
 						  work);
 
+	if (!test_bit(RSM_RDMA_MADE, &conn->flags))
+		return;
 	if (!rsm_rdma_is_lost(conn)) {
 		finish_rebind(conn);
 		return;
@@ -286,7 +289,10 @@ static void link_disconnect(void *link)
 static void take_reply(struct rsm_rdma_conn *conn,
 		       const struct rdma_conn_param *param)
 {
-	if (param->private_data_len < sizeof(conn->reply)) {
+	/* With other numbers it could have us wait for ever. */
+	if (param->private_data_len < sizeof(conn->reply) ||
+	    param->rnr_retry_count > RSM_RDMA_RNR_RETRIES ||
+	    !param->initiator_depth) {
 		rsm_rdma_conn_lose(conn);
 		return;
 	}
@@ -336,7 +342,10 @@ static int lost_error(const struct rsm_rdma_conn *conn)
 	return RSM_ERR_REMOTE_NODE_UNREACHABLE;
 }
 
-/* Wait for something to happen to the connection: 0, -EINTR, or an error. */
+/*
+ * Wait for something to happen to the connection, which may have been the last
+ * that did: 0, -EINTR, or an error.
+ */
 #define wait_for(conn, condition, ms)                                          \
 ({                                                                             \
 	long __left = wait_event_killable_timeout((conn)->wait, (condition) || \
@@ -346,7 +355,7 @@ static int lost_error(const struct rsm_rdma_conn *conn)
 									       \
 	if (__left < 0)                                                        \
 		__ret = -EINTR;                                                \
-	else if (!__left || rsm_rdma_is_lost(conn))                            \
+	else if (!(condition))                                                 \
 		__ret = lost_error(conn);                                      \
 	__ret;                                                                 \
 })
@@ -374,7 +383,7 @@ static int find_route(struct rsm_rdma_conn *conn)
 	/* Of iWARP, reads want more than we give them. */
 	if (!rdma_ib_or_roce(conn->id->device, conn->id->port_num))
 		return RSM_ERR_REMOTE_NODE_UNREACHABLE;
-	if (rdma_set_ack_timeout(conn->id, ACK_TIMEOUT) ||
+	if (rdma_set_ack_timeout(conn->id, RSM_RDMA_ACK_TIMEOUT) ||
 	    rdma_resolve_route(conn->id, RSM_RDMA_STEP_MS))
 		return RSM_ERR_REMOTE_NODE_UNREACHABLE;
 	return wait_for(conn, READ_ONCE(conn->cm_event) ==
@@ -417,7 +426,7 @@ static void put_caller(struct rsm_wire_open *open)
 }
 
 /* See if it is the right one that answers, and ask it for the segment. */
-static int ask(struct rsm_rdma_conn *conn, const struct rsm_link_info *info)
+static int ask(struct rsm_rdma_conn *conn)
 {
 	struct rsm_wire_open *open = &conn->open;
 	int ret;
@@ -426,8 +435,6 @@ static int ask(struct rsm_rdma_conn *conn, const struct rsm_link_info *info)
 	    le16_to_cpu(conn->reply.version) != RSM_WIRE_VERSION ||
 	    !rsm_rdma_reply_is_good(conn->ctl, &conn->request, &conn->reply))
 		return RSM_ERR_REMOTE_NODE_UNREACHABLE;
-	open->id = cpu_to_le32(info->id);
-	open->perm = cpu_to_le32(info->perm);
 	put_caller(open);
 	ret = rsm_rdma_sign_open(conn, open);
 	if (ret)
@@ -454,13 +461,16 @@ static int establish(struct rsm_rdma_conn *conn,
 		return PTR_ERR(id);
 	conn->id = id;
 	conn->cm_event = NO_EVENT;
+	/* Whenever something is granted, it is judged by that. */
+	conn->open.id = cpu_to_le32(info->id);
+	conn->open.perm = cpu_to_le32(info->perm);
 	ret = resolve(conn, &to) ?: find_route(conn);
 	if (ret)
 		return ret;
 	ret = rsm_rdma_conn_prepare(conn);
 	if (ret)
 		return ret == -ENOMEM ? ret : RSM_ERR_INSUFFICIENT_RESOURCES;
-	return request(conn) ?: ask(conn, info);
+	return request(conn) ?: ask(conn);
 }
 
 static int link_connect(struct rsm_controller *ctl, struct rsm_link_info *info,
@@ -476,6 +486,7 @@ static int link_connect(struct rsm_controller *ctl, struct rsm_link_info *info,
 						 -ENOMEM;
 	conn->seg = seg;
 	ret = establish(conn, info);
+	rsm_rdma_conn_made(conn);
 	if (ret == RSM_ERR_REMOTE_NODE_UNREACHABLE)
 		rsm_rdma_node_note(rctl, info->node, true);
 	if (ret) {

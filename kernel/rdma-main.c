@@ -19,7 +19,7 @@
 /* How long to wait before trying to listen once more. */
 #define LISTEN_AGAIN msecs_to_jiffies(1000)
 
-/* Connections from who has not shown to know the key */
+/* Connections from a node that has not shown to know the key */
 #define STRANGERS_MAX 32
 
 struct workqueue_struct *rsm_rdma_wq;
@@ -49,8 +49,11 @@ static int check_access(const struct rsm_controller *ctl,
 	return 0;
 }
 
+/* Who has another network does not get to use this one. */
 static int check_node(const struct rsm_controller *ctl, u32 node)
 {
+	if (!net_eq(current->nsproxy->net_ns, to_rdma_ctl(ctl)->net))
+		return RSM_ERR_CTLR_NOT_PRESENT;
 	return is_known(ctl, node) ? 0 : RSM_ERR_CTLR_NOT_PRESENT;
 }
 
@@ -123,14 +126,14 @@ static const struct rsm_provider_ops provider_ops = {
 	.link = &rsm_rdma_link_ops,
 };
 
-static unsigned int count_strangers(const struct rsm_rdma_ctl *rctl)
+static unsigned int count_strangers(const struct rsm_rdma_ctl *rctl, u32 node)
 {
 	const struct rsm_rdma_conn *conn;
 	unsigned int count = 0;
 
 	lockdep_assert_held(&rctl->lock);
 	list_for_each_entry(conn, &rctl->conns, entry)
-		count += !conn->importing &&
+		count += !conn->importing && conn->node == node &&
 			 !test_bit(RSM_RDMA_OPENED, &conn->flags);
 	return count;
 }
@@ -142,12 +145,12 @@ bool rsm_rdma_add_conn(struct rsm_rdma_ctl *rctl, struct rsm_rdma_conn *conn)
 
 	spin_lock(&rctl->lock);
 	added = !rctl->closed &&
-		(conn->importing ||
-		 (rctl->nr_peers < rctl->max_connections &&
-		  count_strangers(rctl) < STRANGERS_MAX));
+		(conn->importing ? rctl->nr_links : rctl->nr_peers) <
+			READ_ONCE(rctl->max_connections) &&
+		count_strangers(rctl, conn->node) < STRANGERS_MAX;
 	if (added) {
 		list_add(&conn->entry, &rctl->conns);
-		rctl->nr_peers += !conn->importing;
+		*(conn->importing ? &rctl->nr_links : &rctl->nr_peers) += 1;
 	}
 	spin_unlock(&rctl->lock);
 	return added;
@@ -159,7 +162,7 @@ void rsm_rdma_remove_conn(struct rsm_rdma_ctl *rctl, struct rsm_rdma_conn *conn)
 	spin_lock(&rctl->lock);
 	if (!list_empty(&conn->entry)) {
 		list_del_init(&conn->entry);
-		rctl->nr_peers -= !conn->importing;
+		*(conn->importing ? &rctl->nr_links : &rctl->nr_peers) -= 1;
 		/* With the lock: who waits may free the controller. */
 		if (list_empty(&rctl->conns))
 			wake_up_all(&rctl->wait);
@@ -194,13 +197,10 @@ void rsm_rdma_lose_conns(struct rsm_rdma_ctl *rctl, u32 node)
 }
 
 /* The listener's device goes away; it may come back. */
-static int lose_listener(struct rsm_rdma_ctl *rctl, struct rdma_cm_id *id)
+static void lose_listener(struct rsm_rdma_ctl *rctl)
 {
-	if (cmpxchg(&rctl->listener, id, NULL) != id)
-		return 0;
-	mod_delayed_work(rsm_rdma_wq, &rctl->listen_work, LISTEN_AGAIN);
-	/* Have it destroyed. */
-	return 1;
+	WRITE_ONCE(rctl->listener_lost, true);
+	mod_delayed_work(rsm_rdma_wq, &rctl->listen_work, 0);
 }
 
 static int listen_event(struct rdma_cm_id *id, struct rdma_cm_event *event)
@@ -212,10 +212,12 @@ static int listen_event(struct rdma_cm_id *id, struct rdma_cm_event *event)
 		return rsm_rdma_peer_request(rctl, id, &event->param.conn);
 	case RDMA_CM_EVENT_DEVICE_REMOVAL:
 	case RDMA_CM_EVENT_ADDR_CHANGE:
-		return lose_listener(rctl, id);
+		lose_listener(rctl);
+		break;
 	default:
-		return 0;
+		break;
 	}
+	return 0;
 }
 
 static int listen(struct rsm_rdma_ctl *rctl)
@@ -232,15 +234,24 @@ static int listen(struct rsm_rdma_ctl *rctl)
 		ret = -ENODEV;
 	if (ret)
 		goto err_id;
-	/* First, as the device may be gone as soon as it listens. */
-	WRITE_ONCE(rctl->listener, id);
 	ret = rdma_listen(id, SOMAXCONN);
-	if (!ret)
-		return 0;
-	WRITE_ONCE(rctl->listener, NULL);
+	if (ret)
+		goto err_id;
+	WRITE_ONCE(rctl->listener, id);
+	return 0;
+
 err_id:
 	rdma_destroy_id(id);
 	return ret;
+}
+
+static void destroy_listener(struct rsm_rdma_ctl *rctl)
+{
+	struct rdma_cm_id *id = xchg(&rctl->listener, NULL);
+
+	/* Waits for its events. */
+	if (id)
+		rdma_destroy_id(id);
 }
 
 static void listen_work(struct work_struct *work)
@@ -249,6 +260,8 @@ static void listen_work(struct work_struct *work)
 						 struct rsm_rdma_ctl,
 						 listen_work);
 
+	if (xchg(&rctl->listener_lost, false))
+		destroy_listener(rctl);
 	if (READ_ONCE(rctl->closed) || READ_ONCE(rctl->listener) ||
 	    !listen(rctl))
 		return;
@@ -316,17 +329,13 @@ int rsm_rdma_ctl_enable(struct rsm_rdma_ctl *rctl)
 /* Cut all connections, and let there be no more. */
 void rsm_rdma_ctl_disable(struct rsm_rdma_ctl *rctl)
 {
-	struct rdma_cm_id *id;
-
 	spin_lock(&rctl->lock);
 	WRITE_ONCE(rctl->closed, true);
 	spin_unlock(&rctl->lock);
 	if (!rctl->enabled)
 		return;
 	cancel_delayed_work_sync(&rctl->listen_work);
-	id = xchg(&rctl->listener, NULL);
-	if (id)
-		rdma_destroy_id(id);
+	destroy_listener(rctl);
 	/* That its device went away may have been the last that was heard of it. */
 	cancel_delayed_work_sync(&rctl->listen_work);
 	rsm_rdma_lose_conns(rctl, 0);

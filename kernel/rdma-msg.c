@@ -306,9 +306,6 @@ static bool take_credit(struct rsm_rdma_conn *conn,
 	good = taken - conn->taken <= conn->sent - conn->taken;
 	if (good)
 		conn->taken = taken;
-	conn->received++;
-	if (conn->received - conn->told >= RSM_WIRE_RECEIVES / 2)
-		__set_bit(RSM_RDMA_SEND_CREDIT, &conn->pending);
 	spin_unlock_irqrestore(&conn->lock, flags);
 	return good;
 }
@@ -365,6 +362,10 @@ static void receive_done(struct ib_cq *cq, struct ib_wc *wc)
 		return;
 	}
 	spin_lock_irqsave(&conn->lock, flags);
+	/* There is room for another one again. */
+	conn->received++;
+	if (conn->received - conn->told >= RSM_WIRE_RECEIVES / 2)
+		__set_bit(RSM_RDMA_SEND_CREDIT, &conn->pending);
 	send_all(conn);
 	spin_unlock_irqrestore(&conn->lock, flags);
 }

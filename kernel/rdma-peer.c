@@ -108,13 +108,15 @@ static void drop_old(struct rsm_rdma_conn *conn)
 /* Register the segment's pages instead of those that are registered. */
 static void change_pages(struct rsm_rdma_conn *conn, struct rsm_pages *pages)
 {
-	unsigned long timeout = READ_ONCE(conn->ctl->rebind_timeout_ms);
 	struct rsm_rdma_reg *reg = rsm_rdma_reg_create(conn, pages);
+	unsigned long timeout = RSM_RDMA_OPEN_MS;
 
 	if (!reg) {
 		rsm_rdma_conn_lose(conn);
 		return;
 	}
+	if (conn->reg)
+		timeout = READ_ONCE(conn->ctl->rebind_timeout_ms);
 	reg->epoch = ++conn->epoch;
 	WRITE_ONCE(conn->deadline, jiffies + msecs_to_jiffies(timeout));
 	WRITE_ONCE(conn->old_reg, conn->reg);
@@ -180,6 +182,8 @@ static void peer_work(struct work_struct *work)
 	struct rsm_rdma_conn *conn = container_of(work, struct rsm_rdma_conn,
 						  work);
 
+	if (!test_bit(RSM_RDMA_MADE, &conn->flags))
+		return;
 	if (!rsm_rdma_is_lost(conn) &&
 	    test_bit(RSM_RDMA_ESTABLISHED, &conn->flags) &&
 	    test_bit(RSM_RDMA_OPENED, &conn->flags) &&
@@ -320,7 +324,8 @@ static int reject(struct rdma_cm_id *id, unsigned int reason)
 	return -ECONNREFUSED;
 }
 
-static int accept(struct rsm_rdma_conn *conn)
+static int accept(struct rsm_rdma_conn *conn,
+		  const struct rdma_conn_param *asked)
 {
 	struct rsm_wire_reply *reply = &conn->reply;
 	struct rdma_conn_param param = {
@@ -336,7 +341,13 @@ static int accept(struct rsm_rdma_conn *conn)
 	if (ret)
 		return ret;
 	rsm_rdma_conn_param(conn, &param);
-	return rdma_accept(conn->id, &param);
+	param.responder_resources = min(param.responder_resources,
+					asked->responder_resources);
+	param.initiator_depth = min(param.initiator_depth,
+				    asked->initiator_depth);
+	/* The importer's could be for ever. */
+	ret = rdma_set_ack_timeout(conn->id, RSM_RDMA_ACK_TIMEOUT);
+	return ret ?: rdma_accept(conn->id, &param);
 }
 
 /**
@@ -354,7 +365,9 @@ int rsm_rdma_peer_request(struct rsm_rdma_ctl *rctl, struct rdma_cm_id *id,
 	struct rsm_rdma_conn *conn;
 	unsigned int reason;
 
-	if (param->private_data_len < sizeof(request))
+	/* With more retries it could have us wait for ever. */
+	if (param->private_data_len < sizeof(request) ||
+	    param->retry_count > RSM_RDMA_RETRIES)
 		return reject(id, RSM_WIRE_BAD_REQUEST);
 	memcpy(&request, param->private_data, sizeof(request));
 	reason = judge(rctl, id, &request);
@@ -369,12 +382,15 @@ int rsm_rdma_peer_request(struct rsm_rdma_ctl *rctl, struct rdma_cm_id *id,
 	id->context = conn;
 	id->event_handler = peer_event;
 	/* The id is the connection's from here on. */
-	if (rsm_rdma_conn_prepare(conn) || accept(conn)) {
-		reject(id, RSM_WIRE_BUSY);
+	/* Once more: it is cut off from here on if its node is removed. */
+	reason = judge(rctl, id, &request);
+	if (reason || rsm_rdma_conn_prepare(conn) || accept(conn, param)) {
+		reject(id, reason ?: RSM_WIRE_BUSY);
 		rsm_rdma_conn_lose(conn);
-		return 0;
+	} else {
+		/* It has some time to say what it wants. */
+		queue_delayed_work(rsm_rdma_wq, &conn->timer, HZ);
 	}
-	/* It has some time to say what it wants. */
-	queue_delayed_work(rsm_rdma_wq, &conn->timer, HZ);
+	rsm_rdma_conn_made(conn);
 	return 0;
 }

@@ -68,8 +68,13 @@ static int register_mr(struct rsm_rdma_conn *conn, struct ib_mr *mr)
 	spin_unlock_irq(&conn->lock);
 	if (ret)
 		return ret;
-	/* It comes, with an error if the connection is lost. */
-	wait_for_completion(&conn->reg_done);
+	if (!wait_for_completion_timeout(&conn->reg_done,
+					 msecs_to_jiffies(RSM_RDMA_STEP_MS))) {
+		/* What was posted before does not end: have all given back. */
+		rsm_rdma_conn_lose(conn);
+		rdma_disconnect(conn->id);
+		wait_for_completion(&conn->reg_done);
+	}
 	return conn->reg_status == IB_WC_SUCCESS ? 0 : -EIO;
 }
 
@@ -120,13 +125,16 @@ err_mr:
 	return ret;
 }
 
-static void destroy_chunk(struct rsm_rdma_conn *conn,
+/* False: the device may go on to use the pages. */
+static bool destroy_chunk(struct rsm_rdma_conn *conn,
 			  struct rsm_rdma_chunk *chunk)
 {
-	ib_dereg_mr(chunk->mr);
+	if (WARN_ONCE(ib_dereg_mr(chunk->mr), "pages remain with the device"))
+		return false;
 	ib_dma_unmap_sgtable_attrs(conn->id->device, &chunk->sgt,
 				   DMA_BIDIRECTIONAL, 0);
 	sg_free_table(&chunk->sgt);
+	return true;
 }
 
 /**
@@ -154,7 +162,8 @@ struct rsm_rdma_reg *rsm_rdma_reg_create(struct rsm_rdma_conn *conn,
 	reg->pages = pages;
 	for (i = 0; i < nr; i++) {
 		reg->nr = i + 1;
-		if (create_chunk(conn, pages, &reg->chunks[i], i * step)) {
+		if (rsm_peer_is_aborted(conn->peer) ||
+		    create_chunk(conn, pages, &reg->chunks[i], i * step)) {
 			reg->nr = i;
 			rsm_rdma_reg_destroy(conn, reg);
 			return NULL;
@@ -166,12 +175,16 @@ struct rsm_rdma_reg *rsm_rdma_reg_create(struct rsm_rdma_conn *conn,
 /* Take pages away from an importer; @reg can be NULL. */
 void rsm_rdma_reg_destroy(struct rsm_rdma_conn *conn, struct rsm_rdma_reg *reg)
 {
+	bool gone = true;
 	unsigned int i;
 
 	if (!reg)
 		return;
 	for (i = 0; i < reg->nr; i++)
-		destroy_chunk(conn, &reg->chunks[i]);
+		gone &= destroy_chunk(conn, &reg->chunks[i]);
+	/* Rather lose the pages than give them to others. */
+	if (!gone)
+		return;
 	rsm_pages_put(reg->pages);
 	kvfree(reg);
 }

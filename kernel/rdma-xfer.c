@@ -63,7 +63,9 @@ static struct rsm_rdma_xfer *take_idle(struct rsm_rdma_conn *conn)
 	struct rsm_rdma_xfer *xfer;
 
 	spin_lock_irq(&conn->lock);
-	xfer = list_first_entry_or_null(&conn->idle, struct rsm_rdma_xfer,
+	/* Once it is lost they may be gone: see rsm_rdma_xfer_drain(). */
+	xfer = rsm_rdma_is_lost(conn) ? NULL :
+	       list_first_entry_or_null(&conn->idle, struct rsm_rdma_xfer,
 					link);
 	if (xfer) {
 		list_del(&xfer->link);
@@ -160,10 +162,21 @@ static int sges_max(const struct rsm_rdma_conn *conn, bool put)
 }
 
 /*
- * Post work requests, the last of which is @last, and wait for them. They come
- * to an end by themselves, as no device waits for answers for ever; before that
- * nobody can give back the memory that they use.
+ * Wait for the last work request: before that nobody can give back the memory
+ * that they use. Who is killed waits no longer than an answer should take.
  */
+static void wait_for_last(struct rsm_rdma_xfer *xfer)
+{
+	if (!wait_for_completion_killable(&xfer->done) ||
+	    wait_for_completion_timeout(&xfer->done,
+					msecs_to_jiffies(RSM_RDMA_STEP_MS)))
+		return;
+	/* All that was posted is given back then. */
+	rsm_rdma_conn_lose(xfer->conn);
+	wait_for_completion(&xfer->done);
+}
+
+/* Post work requests, the last of which is @last, and wait for them. */
 static int run(struct rsm_rdma_xfer *xfer, struct ib_rdma_wr *last)
 {
 	struct rsm_rdma_conn *conn = xfer->conn;
@@ -177,7 +190,7 @@ static int run(struct rsm_rdma_xfer *xfer, struct ib_rdma_wr *last)
 		wait_for_completion(&conn->drained);
 		return RSM_ERR_CONN_ABORTED;
 	}
-	wait_for_completion(&xfer->done);
+	wait_for_last(xfer);
 	return xfer->status == IB_WC_SUCCESS ? 0 : RSM_ERR_CONN_ABORTED;
 }
 

@@ -46,6 +46,15 @@ struct rsm_rdma_conn;
 /* And for the last messages of one */
 #define RSM_RDMA_FLUSH_MS 500
 
+/*
+ * An answer may take 4.096 us * 2^16 (times up to 4), and is asked for four
+ * times again: it takes 1.5 s until a node that is gone is given up. Seven
+ * times, and the timeout 0, would be for ever on some devices.
+ */
+#define RSM_RDMA_ACK_TIMEOUT 16
+#define RSM_RDMA_RETRIES 4
+#define RSM_RDMA_RNR_RETRIES 6
+
 /* rdma-config.c */
 
 /**
@@ -78,11 +87,12 @@ struct rsm_rdma_node {
  * @trusted: peers need not know a key
  * @keepalive_ms: after so long without a sign of life one is asked for
  * @rebind_timeout_ms: an importer has so long to let go of the old pages
- * @max_connections: from importers
+ * @max_connections: from importers on other nodes, and from those here
  * @enabled: cannot be undone but by removing it
  * @net: network namespace in which it was enabled
  * @ipc_ns: IPC namespace in which it was enabled, where ids are looked up
  * @listener: listens, or NULL
+ * @listener_lost: it is of no use any more
  * @listen_work: tries to, again and again
  * @wait: for the end of all connections
  */
@@ -104,6 +114,7 @@ struct rsm_rdma_ctl {
 	struct net *net;
 	struct ipc_namespace *ipc_ns;
 	struct rdma_cm_id *listener;
+	bool listener_lost;
 	struct delayed_work listen_work;
 	wait_queue_head_t wait;
 
@@ -116,8 +127,10 @@ struct rsm_rdma_ctl {
 	spinlock_t lock;
 	/** @conns: connections that have not been taken down */
 	struct list_head conns;
-	/** @nr_peers: those of importers */
+	/** @nr_peers: those of importers on other nodes */
 	unsigned int nr_peers;
+	/** @nr_links: those of importers here */
+	unsigned int nr_links;
 	/** @closed: no more of them */
 	bool closed;
 };
@@ -215,12 +228,14 @@ int rsm_rdma_fence(void *link);
 
 /**
  * enum rsm_rdma_flag - bits of struct rsm_rdma_conn's @flags
+ * @RSM_RDMA_MADE: whoever makes it is done, and leaves it to its work
  * @RSM_RDMA_ESTABLISHED: messages can be sent
  * @RSM_RDMA_LOST: it is to be taken down
  * @RSM_RDMA_OPENED: OPEN has come, or the answer to it
  * @RSM_RDMA_KEEPALIVE: one is under way
  */
 enum rsm_rdma_flag {
+	RSM_RDMA_MADE,
 	RSM_RDMA_ESTABLISHED,
 	RSM_RDMA_LOST,
 	RSM_RDMA_OPENED,
@@ -337,6 +352,7 @@ struct rsm_rdma_atomic {
  * @deadline: in jiffies: an importer has to have asked for a segment, or has to
  *            have let go of @old_reg
  * @keepalive: completion of a write of nothing
+ * @asked: jiffies when it was posted
  * @request: sent, or received
  * @reply: sent, or received
  * @open: to be sent, or received
@@ -379,6 +395,7 @@ struct rsm_rdma_conn {
 	unsigned long alive;
 	unsigned long deadline;
 	struct ib_cqe keepalive;
+	unsigned long asked;
 	struct rsm_wire_request request;
 	struct rsm_wire_reply reply;
 	struct rsm_wire_open open;
@@ -447,6 +464,7 @@ static inline bool rsm_rdma_is_lost(const struct rsm_rdma_conn *conn)
 struct rsm_rdma_conn *rsm_rdma_conn_alloc(struct rsm_rdma_ctl *rctl, u32 node,
 					  bool importing, work_func_t work);
 void rsm_rdma_conn_free(struct rsm_rdma_conn *conn);
+void rsm_rdma_conn_made(struct rsm_rdma_conn *conn);
 int rsm_rdma_conn_prepare(struct rsm_rdma_conn *conn);
 void rsm_rdma_conn_release(struct rsm_rdma_conn *conn);
 void rsm_rdma_conn_down(struct rsm_rdma_conn *conn);

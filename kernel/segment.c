@@ -344,16 +344,19 @@ void rsm_segment_hide(struct rsm_segment *seg)
 /* As revoke(), and the export's handle ends, too. */
 static struct rsm_publication *revoke_all(struct rsm_segment *seg)
 {
-	struct rsm_publication *pub;
-
 	spin_lock(&seg->lock);
 	rsm_handle_end(&seg->handle);
 	spin_unlock(&seg->lock);
-	pub = revoke(seg);
+	return revoke(seg);
+}
+
+/* Importers reach nothing any more, and those on other nodes neither. */
+static void hang_up(struct rsm_segment *seg)
+{
+	rsm_peer_wait_all(seg);
 	spin_lock(&seg->lock);
 	rsm_handle_hang_up(&seg->handle);
 	spin_unlock(&seg->lock);
-	return pub;
 }
 
 /**
@@ -380,7 +383,7 @@ void rsm_segment_end(struct rsm_segment *seg)
 	pages = seg->pages;
 	seg->pages = NULL;
 	map_write_unlock(seg);
-	rsm_peer_wait_all(seg);
+	hang_up(seg);
 
 	/* Without pages it was never there for anybody. */
 	if (pages)

@@ -170,6 +170,7 @@ int rsm_peer_connect(struct rsm_controller *ctl,
 		     const struct rsm_peer_ops *ops, void *conn,
 		     struct rsm_peer **out);
 void rsm_peer_disconnect(struct rsm_peer *peer);
+bool rsm_peer_is_aborted(const struct rsm_peer *peer);
 u64 rsm_peer_length(const struct rsm_peer *peer);
 u32 rsm_peer_flags(const struct rsm_peer *peer);
 struct rsm_pages *rsm_peer_get_pages(struct rsm_peer *peer);

@@ -505,7 +505,8 @@ struct rsm_export_destroy {
  *
  * Errors, in the order of the checks: RSM_ERR_CTLR_NOT_PRESENT (ENODEV: no
  * such controller or node), RSM_ERR_BAD_PERMS (EINVAL),
- * RSM_ERR_SEG_NOT_PUBLISHED (ENOENT), RSM_ERR_SEG_NOT_PUBLISHED_TO_NODE
+ * RSM_ERR_REMOTE_NODE_UNREACHABLE (EHOSTUNREACH: another machine does not
+ * answer, or does not know us), RSM_ERR_SEG_NOT_PUBLISHED (ENOENT), RSM_ERR_SEG_NOT_PUBLISHED_TO_NODE
  * (EACCES), RSM_ERR_PERM_DENIED (EACCES), RSM_ERR_INSUFFICIENT_RESOURCES
  * (ENOSPC, EMFILE, ENFILE), RSM_ERR_INSUFFICIENT_MEM (ENOMEM),
  * RSM_ERR_INTERRUPTED (EINTR).
@@ -564,7 +565,8 @@ struct rsm_copy_vec {
  * (EFAULT: @vec cannot be read); then for each entry RSM_ERR_BAD_LENGTH
  * (EINVAL: offset and length wrap), RSM_ERR_BAD_OFFSET (EINVAL: not within
  * the segment), RSM_ERR_CONN_ABORTED (ECONNABORTED), RSM_ERR_BAD_ADDR (EFAULT:
- * memory that cannot be read, or written), RSM_ERR_INTERRUPTED (EINTR).
+ * memory that cannot be read, or written), RSM_ERR_INSUFFICIENT_MEM (ENOMEM:
+ * to another machine), RSM_ERR_INTERRUPTED (EINTR).
  */
 struct rsm_import_copy {
 	__u32 size;
@@ -752,7 +754,8 @@ enum rsm_lock_out_flags {
  *
  * Undone by RSM_UNLOCK.
  *
- * Errors, in the order of the checks: RSM_ERR_LOCKS_NOT_ENABLED (EPERM),
+ * Errors, in the order of the checks: RSM_ERR_LOCKS_NOT_SUPPORTED (EOPNOTSUPP:
+ * the segment is on another machine), RSM_ERR_LOCKS_NOT_ENABLED (EPERM),
  * RSM_ERR_BAD_MEM_ALIGNMENT (EINVAL: @offset), RSM_ERR_PERM_DENIED (EACCES: an
  * import needs RSM_RIGHT_WRITE), RSM_ERR_BAD_OFFSET (EINVAL),
  * RSM_ERR_INSUFFICIENT_MEM (ENOMEM), RSM_ERR_CONN_ABORTED
