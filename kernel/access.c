@@ -56,6 +56,9 @@ int rsm_acl_copy(const struct rsm_controller *ctl, u64 uaddr, u32 count,
 	ret = check_entries(ctl, acl);
 	if (ret)
 		goto err_free;
+	/* To loopback all node ids of this machine are one. */
+	if (ctl == &rsm_loopback)
+		acl->entries[0].node = ctl->local_node;
 	*out = acl;
 	return 0;
 

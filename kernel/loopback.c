@@ -20,14 +20,14 @@ static int loopback_check_access(const struct rsm_controller *ctl,
 				 const struct rsm_access_entry *acl,
 				 unsigned int count)
 {
-	if (count > 1 || (count && acl[0].node != ctl->local_node))
+	if (count > 1 || (count && !rsm_node_is_local(acl[0].node)))
 		return RSM_ERR_BAD_ACL;
 	return 0;
 }
 
 static int loopback_check_node(const struct rsm_controller *ctl, u32 node)
 {
-	return node == ctl->local_node ? 0 : RSM_ERR_CTLR_NOT_PRESENT;
+	return rsm_node_is_local(node) ? 0 : RSM_ERR_CTLR_NOT_PRESENT;
 }
 
 /* Of a controller that reaches this machine only. */

@@ -103,6 +103,20 @@ static struct rsm_controller *controller_get_from(unsigned long id)
 	return ctl;
 }
 
+/* Whether it is this machine, on any controller. */
+bool rsm_node_is_local(u32 node)
+{
+	struct rsm_controller *ctl;
+	bool found = false;
+	unsigned long id;
+
+	rcu_read_lock();
+	xa_for_each(&controllers, id, ctl)
+		found |= READ_ONCE(ctl->local_node) == node;
+	rcu_read_unlock();
+	return found;
+}
+
 static struct rsm_controller *controller_get_name(const char *name)
 {
 	struct rsm_controller *ctl;

@@ -7,6 +7,7 @@
 #include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/inet.h>
+#include <linux/jiffies.h>
 #include <linux/kstrtox.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -136,9 +137,25 @@ void rsm_rdma_node_note(struct rsm_rdma_ctl *rctl, u32 id, bool lost)
 
 	mutex_lock(&rctl->mutex);
 	node = rsm_rdma_find_node(rctl, id);
-	if (node)
-		node->lost = lost;
+	if (node) {
+		WRITE_ONCE(node->lost_at, jiffies);
+		WRITE_ONCE(node->lost, lost);
+	}
 	mutex_unlock(&rctl->mutex);
+}
+
+/* enum rsm_node_state of a node that is not this one */
+u32 rsm_rdma_node_state(const struct rsm_rdma_node *node)
+{
+	unsigned long until;
+
+	if (rsm_rdma_count_conns(node->ctl, node->id))
+		return RSM_NODE_CONNECTED;
+	until = READ_ONCE(node->lost_at) +
+		msecs_to_jiffies(RSM_RDMA_UNREACHABLE_MS);
+	if (READ_ONCE(node->lost) && time_before(jiffies, until))
+		return RSM_NODE_UNREACHABLE;
+	return RSM_NODE_IDLE;
 }
 
 static ssize_t node_address_show(struct config_item *item, char *page)
@@ -169,12 +186,13 @@ static ssize_t node_address_store(struct config_item *item, const char *page,
 
 static ssize_t node_state_show(struct config_item *item, char *page)
 {
-	struct rsm_rdma_node *node = item_node(item);
-
-	if (rsm_rdma_count_conns(node->ctl, node->id))
+	switch (rsm_rdma_node_state(item_node(item))) {
+	case RSM_NODE_CONNECTED:
 		return sysfs_emit(page, "connected\n");
-	return sysfs_emit(page, "%s\n",
-			  READ_ONCE(node->lost) ? "unreachable" : "idle");
+	case RSM_NODE_UNREACHABLE:
+		return sysfs_emit(page, "unreachable\n");
+	}
+	return sysfs_emit(page, "idle\n");
 }
 
 CONFIGFS_ATTR(node_, address);

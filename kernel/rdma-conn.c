@@ -231,8 +231,14 @@ void rsm_rdma_conn_release(struct rsm_rdma_conn *conn)
  */
 void rsm_rdma_conn_down(struct rsm_rdma_conn *conn)
 {
+	unsigned long silence;
+
 	if (!conn->id)
 		return;
+	/* The node is not to blame for a connection that was closed. */
+	silence = 2 * msecs_to_jiffies(READ_ONCE(conn->ctl->keepalive_ms));
+	if (time_after(jiffies, READ_ONCE(conn->alive) + silence))
+		rsm_rdma_node_note(conn->ctl, conn->node, true);
 	cancel_delayed_work_sync(&conn->timer);
 	/* Who has looked before it was lost has posted by then. */
 	spin_lock_irq(&conn->lock);
@@ -247,12 +253,6 @@ void rsm_rdma_conn_down(struct rsm_rdma_conn *conn)
 	/* Its events may have started it once more. */
 	cancel_delayed_work_sync(&conn->timer);
 	conn->id = NULL;
-	/* The node is not to blame for a connection that was closed. */
-	if (!time_before(READ_ONCE(conn->alive) +
-			 msecs_to_jiffies(READ_ONCE(conn->ctl->keepalive_ms)),
-			 jiffies))
-		return;
-	rsm_rdma_node_note(conn->ctl, conn->node, true);
 }
 
 /* From now on messages are sent. */

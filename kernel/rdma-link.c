@@ -473,6 +473,16 @@ static int establish(struct rsm_rdma_conn *conn,
 	return request(conn) ?: ask(conn);
 }
 
+/* Why there is no link: what was said last may not have been looked at. */
+static int last_word(struct rsm_rdma_conn *conn, int ret)
+{
+	rsm_rdma_conn_lose(conn);
+	flush_work(&conn->work);
+	if (ret > 0 && test_bit(RSM_RDMA_OPENED, &conn->flags) && conn->error)
+		ret = conn->error;
+	return ret;
+}
+
 static int link_connect(struct rsm_controller *ctl, struct rsm_link_info *info,
 			struct rsm_segment *seg, void **link)
 {
@@ -487,9 +497,10 @@ static int link_connect(struct rsm_controller *ctl, struct rsm_link_info *info,
 	conn->seg = seg;
 	ret = establish(conn, info);
 	rsm_rdma_conn_made(conn);
-	if (ret == RSM_ERR_REMOTE_NODE_UNREACHABLE)
-		rsm_rdma_node_note(rctl, info->node, true);
 	if (ret) {
+		ret = last_word(conn, ret);
+		if (ret == RSM_ERR_REMOTE_NODE_UNREACHABLE)
+			rsm_rdma_node_note(rctl, info->node, true);
 		link_disconnect(conn);
 		return ret;
 	}

@@ -57,14 +57,6 @@ static int check_node(const struct rsm_controller *ctl, u32 node)
 	return is_known(ctl, node) ? 0 : RSM_ERR_CTLR_NOT_PRESENT;
 }
 
-static u32 state_of_node(struct rsm_rdma_ctl *rctl,
-			 const struct rsm_rdma_node *node)
-{
-	if (rsm_rdma_count_conns(rctl, node->id))
-		return RSM_NODE_CONNECTED;
-	return node->lost ? RSM_NODE_UNREACHABLE : RSM_NODE_IDLE;
-}
-
 static unsigned int get_nodes(const struct rsm_controller *ctl,
 			      struct rsm_node *nodes, unsigned int room)
 {
@@ -83,7 +75,7 @@ static unsigned int get_nodes(const struct rsm_controller *ctl,
 		if (count < room)
 			nodes[count] = (struct rsm_node){
 				.node = id,
-				.state = state_of_node(rctl, node),
+				.state = rsm_rdma_node_state(node),
 			};
 		count++;
 	}

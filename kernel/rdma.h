@@ -39,6 +39,9 @@ struct rsm_rdma_conn;
 #define RSM_RDMA_NAME_MAX RSM_CONTROLLER_NAME_MAX
 #define RSM_RDMA_KEY_MAX 128
 
+/* How long a node is held to be unreachable */
+#define RSM_RDMA_UNREACHABLE_MS 10000
+
 /* For the making of a connection, and of each of its steps */
 #define RSM_RDMA_CONNECT_MS 5000
 #define RSM_RDMA_STEP_MS 2000
@@ -64,6 +67,7 @@ struct rsm_rdma_conn;
  * @id: node id
  * @addr: where it listens; ss_family is 0 until it is set
  * @lost: the last connection was lost, or did not come about
+ * @lost_at: jiffies then: after a while it is worth another try
  */
 struct rsm_rdma_node {
 	struct config_item item;
@@ -71,6 +75,7 @@ struct rsm_rdma_node {
 	u32 id;
 	struct sockaddr_storage addr;
 	bool lost;
+	unsigned long lost_at;
 };
 
 /**
@@ -145,6 +150,7 @@ void rsm_rdma_config_exit(void);
 struct rsm_rdma_node *rsm_rdma_find_node(struct rsm_rdma_ctl *rctl, u32 id);
 int rsm_rdma_node_addr(struct rsm_rdma_ctl *rctl, u32 id,
 		       struct sockaddr_storage *addr);
+u32 rsm_rdma_node_state(const struct rsm_rdma_node *node);
 void rsm_rdma_node_note(struct rsm_rdma_ctl *rctl, u32 id, bool lost);
 bool rsm_rdma_same_host(const struct sockaddr_storage *one,
 			const struct sockaddr_storage *other);

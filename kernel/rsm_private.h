@@ -623,6 +623,7 @@ void rsm_repopulate(struct work_struct *work);
 
 /* provider.c */
 struct rsm_controller *rsm_controller_get(u32 id);
+bool rsm_node_is_local(u32 node);
 struct rsm_controller *rsm_controller_hold(struct rsm_controller *ctl);
 void rsm_controller_put(struct rsm_controller *ctl);
 int rsm_controller_info(struct rsm_ucmd *ucmd);

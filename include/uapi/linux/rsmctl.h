@@ -212,8 +212,8 @@ struct rsm_controller_find {
  * @RSM_NODE_LOCAL: this machine
  * @RSM_NODE_IDLE: nothing is connected, and nothing is known against it
  * @RSM_NODE_CONNECTED: there are connections
- * @RSM_NODE_UNREACHABLE: the last connection was lost, or was not made for
- *                        want of an answer
+ * @RSM_NODE_UNREACHABLE: some seconds ago the last connection was lost, or was
+ *                        not made for want of an answer
  */
 enum rsm_node_state {
 	RSM_NODE_LOCAL = 0,
@@ -506,10 +506,10 @@ struct rsm_export_destroy {
  * Errors, in the order of the checks: RSM_ERR_CTLR_NOT_PRESENT (ENODEV: no
  * such controller or node), RSM_ERR_BAD_PERMS (EINVAL),
  * RSM_ERR_REMOTE_NODE_UNREACHABLE (EHOSTUNREACH: another machine does not
- * answer, or does not know us), RSM_ERR_SEG_NOT_PUBLISHED (ENOENT), RSM_ERR_SEG_NOT_PUBLISHED_TO_NODE
- * (EACCES), RSM_ERR_PERM_DENIED (EACCES), RSM_ERR_INSUFFICIENT_RESOURCES
- * (ENOSPC, EMFILE, ENFILE), RSM_ERR_INSUFFICIENT_MEM (ENOMEM),
- * RSM_ERR_INTERRUPTED (EINTR).
+ * answer, or does not know us), RSM_ERR_SEG_NOT_PUBLISHED (ENOENT),
+ * RSM_ERR_SEG_NOT_PUBLISHED_TO_NODE (EACCES), RSM_ERR_PERM_DENIED (EACCES),
+ * RSM_ERR_INSUFFICIENT_RESOURCES (ENOSPC, EMFILE, ENFILE),
+ * RSM_ERR_INSUFFICIENT_MEM (ENOMEM), RSM_ERR_INTERRUPTED (EINTR).
  */
 struct rsm_import_connect {
 	__u32 size;
@@ -605,7 +605,9 @@ enum rsm_atomic_op {
  * @out_error: enum rsm_error
  *
  * Change a word of 64 bits in the segment as one step, also with regard to
- * atomic instructions on mappings, and in order with all other accesses.
+ * atomic instructions on mappings, and in order with all other accesses. If the
+ * segment is on another machine and the connection ends meanwhile, it may have
+ * been done.
  *
  * Errors, in the order of the checks: RSM_ERR_LOCKS_NOT_ENABLED (EPERM),
  * EOPNOTSUPP (@op), RSM_ERR_BAD_MEM_ALIGNMENT (EINVAL: @offset),
@@ -883,7 +885,8 @@ enum rsm_state {
  * @state: enum rsm_state; never goes back to RSM_STATE_LIVE
  * @signals: signals pending
  * @rebinds: rebind generation: odd while importers are being moved to other
- *           memory, else twice the number of rebinds. Data read between two
+ *           memory, else twice the number of rebinds; where imports cannot be
+ *           mapped, of those since it connected. Data read between two
  *           equal even values comes from one set of pages.
  *
  * mmap() one page of an export or import descriptor at RSM_STATUS_OFFSET,
