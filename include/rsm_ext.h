@@ -91,6 +91,7 @@ int rsm_memseg_import_swap64(rsm_memseg_import_handle_t im_memseg, off_t offset,
  * protects. @flags may be NULL.
  *
  * RSMERR_BAD_SEG_HNDL: also when the handle ends while waiting
+ * RSMERR_LOCKS_NOT_SUPPORTED: connected to another machine
  * RSMERR_LOCKS_NOT_ENABLED: created without RSM_LOCK_OPS
  * RSMERR_BAD_MEM_ALIGNMENT: @offset
  * RSMERR_PERM_DENIED: connected without RSM_PERM_WRITE

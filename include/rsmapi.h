@@ -38,7 +38,7 @@ typedef enum {
 	RSM_MAP_RESERVED = 0x2
 } rsm_attribute_t;
 
-/* The connection_state in which a controller can be used. */
+/* The connection_state in which a node can be connected to, as far as is known */
 #define RSM_CONNECTION_ACTIVE 3
 
 typedef struct rsm_topology_hdr {
@@ -85,7 +85,9 @@ typedef struct rsm_topology {
 int rsm_get_controller(char *name, rsmapi_controller_handle_t *controller);
 
 /*
- * Tell what the controller could do when the handle was got.
+ * Tell what the controller could do when the handle was got. Where
+ * attr_direct_access_sizes is 0 connections cannot be mapped, and the kernel
+ * copies.
  *
  * RSMERR_BAD_CTLR_HNDL
  * RSMERR_BAD_ADDR: @attr is NULL.
@@ -101,8 +103,9 @@ int rsm_get_controller_attr(rsmapi_controller_handle_t controller,
 int rsm_release_controller(rsmapi_controller_handle_t controller);
 
 /*
- * Tell the local node id, the controllers ("loopback" is never listed), and
- * what each is connected to. To be freed with
+ * Tell the controllers ("loopback" is never listed), the local node id on the
+ * first of them or else on loopback, and the other nodes of each. hwaddr is the
+ * node id on that controller. To be freed with
  * rsm_free_interconnect_topology(), which takes NULL, too.
  *
  * RSMERR_BAD_TOPOLOGY_PTR: @topology is NULL.
@@ -250,7 +253,7 @@ int rsm_memseg_export_unpublish(rsm_memseg_export_handle_t memseg);
  * RSMERR_BAD_SEG_HNDL: @im_memseg is NULL.
  * RSMERR_PERM_DENIED: other bits in @perm, or the access list forbids it.
  * RSMERR_CTLR_NOT_PRESENT: the controller is gone or does not reach the node.
- * RSMERR_REMOTE_NODE_UNREACHABLE
+ * RSMERR_REMOTE_NODE_UNREACHABLE: the node does not answer, or refuses to.
  * RSMERR_SEG_NOT_PUBLISHED: no such segment
  * RSMERR_SEG_NOT_PUBLISHED_TO_NODE: this node is not on the access list.
  * RSMERR_INSUFFICIENT_MEM
@@ -291,7 +294,8 @@ int rsm_memseg_import_disconnect(rsm_memseg_import_handle_t im_memseg);
  * RSMERR_INSUFFICIENT_MEM: no room for the library's own mapping
  * RSMERR_CONN_ABORTED: the exporter withdrew the segment.
  * RSMERR_INSUFFICIENT_RESOURCES
- * RSMERR_MAP_FAILED: for any other reason
+ * RSMERR_MAP_FAILED: the controller's connections cannot be mapped; or for any
+ *	other reason
  */
 int rsm_memseg_import_map(rsm_memseg_import_handle_t im_memseg, void **address,
 			  rsm_attribute_t attr, rsm_permission_t perm,
@@ -311,7 +315,8 @@ int rsm_memseg_import_unmap(rsm_memseg_import_handle_t im_memseg);
  * and a multiple of the element's size, as is @datap.
  *
  * A connection that is not mapped is mapped as a whole. Where that cannot be,
- * as with one that may only write, the kernel copies, and may divide elements.
+ * as with one that may only write, or is to another machine, the kernel copies,
+ * and may divide elements.
  * In implicit mode, the default, rsm_memseg_import_init_barrier() comes first,
  * and the result tells if all data was transferred.
  *
@@ -322,7 +327,7 @@ int rsm_memseg_import_unmap(rsm_memseg_import_handle_t im_memseg);
  * RSMERR_BAD_OFFSET: not within the segment, or what of it is mapped
  * RSMERR_BAD_LENGTH: the size overflows.
  * RSMERR_BARRIER_UNINITIALIZED
- * RSMERR_BARRIER_FAILURE
+ * RSMERR_BARRIER_FAILURE: of a put it is not certain that it has arrived.
  * RSMERR_CONN_ABORTED
  * RSMERR_INSUFFICIENT_RESOURCES
  */
@@ -384,11 +389,17 @@ int rsm_memseg_import_init_barrier(rsm_memseg_import_handle_t im_memseg,
  * reached the segment; if not, all are to be repeated. order: accesses before
  * are done before those after. One thread at a time may use a barrier.
  *
+ * Where connections cannot be mapped, close makes a call of the kernel, and so
+ * does each put in implicit mode.
+ *
  * RSMERR_BAD_BARRIER_PTR: @barrier is NULL.
  * RSMERR_BARRIER_UNINITIALIZED
  * RSMERR_BAD_SEG_HNDL: the connection has been ended.
  * RSMERR_BARRIER_NOT_OPENED: order and close only
- * RSMERR_CONN_ABORTED: close only: the exporter withdrew the segment.
+ * RSMERR_CONN_ABORTED: close only: the exporter withdrew the segment, or its
+ *	node cannot be reached any more.
+ * RSMERR_BARRIER_FAILURE: close only: of what was put to another machine it is
+ *	not certain that it has arrived.
  */
 int rsm_memseg_import_open_barrier(rsmapi_barrier_t *barrier);
 int rsm_memseg_import_order_barrier(rsmapi_barrier_t *barrier);

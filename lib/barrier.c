@@ -6,6 +6,10 @@
  * mappings off, and never takes that back. So a look at the page after the
  * accesses tells if all of them reached the segment.
  *
+ * What is not mapped the kernel copies, and is done when it returns. But if a
+ * network lies between, what was put has got to the other machine by then, and
+ * may not be in memory yet: that the kernel has to be asked for.
+ *
  * Of the caller's structure seg is the handle, NULL without one, and privdata
  * the structure's own address while the barrier is open.
  */
@@ -92,20 +96,48 @@ int rsm_memseg_import_order_barrier(rsmapi_barrier_t *barrier)
 	return RSM_SUCCESS;
 }
 
+/* Wait for what was put to be in memory, where that takes a call. */
+int rsm_import_settle(const struct rsm_handle *handle)
+{
+	struct rsm_import_fence cmd = { .size = sizeof(cmd) };
+	int ret = rsm_ioctl(handle->seg.fd, RSM_IMPORT_FENCE, &cmd,
+			    &cmd.out_error);
+
+	switch (ret) {
+	case RSM_SUCCESS:
+	case RSMERR_CONN_ABORTED:
+	case RSMERR_BAD_SEG_HNDL:
+		return ret;
+	}
+	return rsm_fail(RSMERR_BARRIER_FAILURE,
+			"it is not certain that what was put has arrived (%s): put it again",
+			rsm_strerrorname(ret));
+}
+
+static int close_span(struct rsm_handle *handle)
+{
+	int ret = RSM_SUCCESS;
+
+	rsm_fence();
+	if (handle->import.fenced)
+		ret = rsm_import_settle(handle);
+	if (!ret && !rsm_segment_is_live(&handle->seg))
+		ret = rsm_fail_plain(RSMERR_CONN_ABORTED);
+	return ret;
+}
+
 int rsm_memseg_import_close_barrier(rsmapi_barrier_t *barrier)
 {
 	struct rsm_handle *handle;
-	bool live;
 	int ret;
 
 	ret = share_open(barrier, &handle);
 	if (ret)
 		return ret;
-	rsm_fence();
-	live = rsm_segment_is_live(&handle->seg);
+	ret = close_span(handle);
 	barrier->privdata = NULL;
 	rsm_handle_unshare(handle);
-	return live ? RSM_SUCCESS : rsm_fail_plain(RSMERR_CONN_ABORTED);
+	return ret;
 }
 
 int rsm_memseg_import_destroy_barrier(rsmapi_barrier_t *barrier)

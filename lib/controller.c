@@ -188,34 +188,190 @@ int rsm_get_controller_attr(rsmapi_controller_handle_t controller,
 	return RSM_SUCCESS;
 }
 
-int rsm_get_interconnect_topology(rsm_topology_t **topology)
+/* Topology */
+
+/* Not RSM_CONNECTION_ACTIVE; that is all that programs ask. */
+#define CONNECTION_DOWN 1
+
+/**
+ * struct survey - a topology in the making
+ * @fd: the control node
+ * @nodes: of one controller, RSM_NODES_MAX
+ * @topology: what is known by now
+ */
+struct survey {
+	int fd;
+	struct rsm_node *nodes;
+	rsm_topology_t *topology;
+};
+
+static int fail_topology(void)
+{
+	return rsm_fail(RSMERR_INSUFFICIENT_MEM, "no memory for the topology");
+}
+
+/*
+ * Programs wait for a node to be active before they connect, so one that
+ * nothing is connected to is.
+ */
+static uint_t connection_state(__u32 state)
+{
+	return state == RSM_NODE_IDLE || state == RSM_NODE_CONNECTED ?
+		       RSM_CONNECTION_ACTIVE :
+		       CONNECTION_DOWN;
+}
+
+static void add_node(rsm_connections_t *con, const struct rsm_node *node)
+{
+	rsm_remote_cntlr_t *remote;
+
+	if (node->state == RSM_NODE_LOCAL) {
+		con->hdr.local_hwaddr = node->node;
+		return;
+	}
+	remote = &con->remote_cntlr[con->hdr.remote_cntlr_count++];
+	remote->remote_nodeid = node->node;
+	remote->remote_hwaddr = node->node;
+	remote->connection_state = connection_state(node->state);
+	strcpy(remote->remote_cntlrname, con->hdr.cntlr_name);
+}
+
+static rsm_connections_t *make_connections(const char *name,
+					   const struct rsm_node *nodes,
+					   size_t count)
+{
+	rsm_connections_t *con;
+	size_t i;
+
+	con = calloc(1, sizeof(*con) + count * sizeof(con->remote_cntlr[0]));
+	if (!con)
+		return NULL;
+	snprintf(con->hdr.cntlr_name, sizeof(con->hdr.cntlr_name), "%.*s",
+		 RSM_CONTROLLER_NAME_MAX, name);
+	for (i = 0; i < count; i++)
+		add_node(con, &nodes[i]);
+	return con;
+}
+
+static int add_connections(struct survey *survey, rsm_connections_t *con)
+{
+	uint_t count = survey->topology->topology_hdr.local_cntlr_count;
+	rsm_topology_t *topo;
+
+	/* The structure has room for the first one. */
+	topo = realloc(survey->topology,
+		       sizeof(*topo) + count * sizeof(topo->connections[0]));
+	if (!con || !topo) {
+		free(con);
+		survey->topology = topo ?: survey->topology;
+		return fail_topology();
+	}
+	if (!count)
+		topo->topology_hdr.local_nodeid = con->hdr.local_hwaddr;
+	topo->connections[count] = con;
+	topo->topology_hdr.local_cntlr_count++;
+	survey->topology = topo;
+	return RSM_SUCCESS;
+}
+
+/* A controller that has gone meanwhile is left out. */
+static int add_controller(struct survey *survey,
+			  const struct rsm_controller_find *found)
+{
+	struct rsm_controller_nodes cmd = {
+		.size = sizeof(cmd),
+		.controller = found->out_controller,
+		.node_count = RSM_NODES_MAX,
+		.nodes = (uintptr_t)survey->nodes,
+	};
+	size_t count;
+	int ret;
+
+	ret = rsm_try_ioctl(survey->fd, RSM_CONTROLLER_NODES, &cmd,
+			    &cmd.out_error);
+	if (ret == RSMERR_CTLR_NOT_PRESENT)
+		return RSM_SUCCESS;
+	if (ret == RSMERR_INSUFFICIENT_MEM)
+		return fail_topology();
+	if (ret)
+		return rsm_fail_ioctl(RSM_CONTROLLER_NODES, &cmd, ret, 0);
+	count = cmd.out_count < RSM_NODES_MAX ? cmd.out_count : RSM_NODES_MAX;
+	return add_connections(survey, make_connections(found->out_name,
+							survey->nodes, count));
+}
+
+static int add_controllers(struct survey *survey)
+{
+	struct rsm_controller_find cmd = { .size = sizeof(cmd) };
+	int ret;
+
+	do {
+		ret = rsm_try_ioctl(survey->fd, RSM_CONTROLLER_FIND, &cmd,
+				    &cmd.out_error);
+		/* No more; or (ENOTTY) a kernel that has none but loopback */
+		if (ret == RSMERR_CTLR_NOT_PRESENT ||
+		    (ret == RSMERR_BAD_SEG_HNDL && !cmd.out_error))
+			return RSM_SUCCESS;
+		if (ret)
+			return rsm_fail_ioctl(RSM_CONTROLLER_FIND, &cmd, ret, 0);
+		if (strcmp(cmd.out_name, "loopback"))
+			ret = add_controller(survey, &cmd);
+		cmd.controller = cmd.out_controller + 1;
+	} while (!ret && cmd.controller);
+	return ret;
+}
+
+static int make_topology(struct survey *survey)
 {
 	struct rsm_controller_info info = {
 		.size = sizeof(info),
 		.name = "loopback",
 	};
+	int ret;
+
+	ret = rsm_ioctl(survey->fd, RSM_CONTROLLER_INFO, &info,
+			&info.out_error);
+	if (ret)
+		return ret;
+	survey->nodes = calloc(RSM_NODES_MAX, sizeof(survey->nodes[0]));
+	survey->topology = calloc(1, sizeof(*survey->topology));
+	if (!survey->nodes || !survey->topology)
+		return fail_topology();
+	survey->topology->topology_hdr.local_nodeid = info.out_node;
+	return add_controllers(survey);
+}
+
+int rsm_get_interconnect_topology(rsm_topology_t **topology)
+{
+	struct survey survey = { .fd = -1 };
 	int saved_errno = errno;
-	rsm_topology_t *topo;
 	int ret;
 
 	if (!topology)
 		return rsm_fail(RSMERR_BAD_TOPOLOGY_PTR, "topology is NULL");
 	*topology = NULL;
-	ret = query(&info);
+	ret = rsm_open_control(&survey.fd, RSMERR_CTLR_NOT_PRESENT);
 	if (ret)
 		return ret;
-	topo = calloc(1, sizeof(*topo));
+	ret = make_topology(&survey);
+	rsm_close(survey.fd);
+	free(survey.nodes);
+	if (ret)
+		rsm_free_interconnect_topology(survey.topology);
+	else
+		*topology = survey.topology;
 	errno = saved_errno;
-	if (!topo)
-		return rsm_fail(RSMERR_INSUFFICIENT_MEM,
-				"no memory for the topology");
-	topo->topology_hdr.local_nodeid = info.out_node;
-	*topology = topo;
-	return RSM_SUCCESS;
+	return ret;
 }
 
 void rsm_free_interconnect_topology(rsm_topology_t *topology)
 {
+	uint_t i;
+
+	if (!topology)
+		return;
+	for (i = 0; i < topology->topology_hdr.local_cntlr_count; i++)
+		free(topology->connections[i]);
 	free(topology);
 }
 

@@ -119,11 +119,14 @@ static int fail_connect(int ret, const void *arg)
 
 	switch (ret) {
 	case RSMERR_CTLR_NOT_PRESENT:
-		return rsm_fail(ret, "the controller is gone, or does not reach node %u",
+		return rsm_fail(ret, "the controller is gone, does not reach node %u, or is another network namespace's",
 				cmd->node);
 	case RSMERR_SEG_NOT_PUBLISHED:
-		return rsm_fail(ret, "no segment is published as %#x in this IPC namespace",
-				cmd->segid);
+		return rsm_fail(ret, "node %u has no segment published as %#x, or in another IPC namespace",
+				cmd->node, cmd->segid);
+	case RSMERR_REMOTE_NODE_UNREACHABLE:
+		return rsm_fail(ret, "node %u does not answer: it may be down, cut off from the network, or without a controller that knows this node",
+				cmd->node);
 	case RSMERR_PERM_DENIED:
 		return rsm_fail(ret, "segment %#x does not grant %#o to this user: see its access list, and umask",
 				cmd->segid, cmd->perm);
@@ -185,6 +188,9 @@ static const struct {
 	IOCTL(UNLOCK, NULL),
 	IOCTL(EXPORT_GRANT, NULL),
 	IOCTL(TICKET_CONNECT, fail_redeem),
+	IOCTL(CONTROLLER_FIND, NULL),
+	IOCTL(CONTROLLER_NODES, NULL),
+	IOCTL(IMPORT_FENCE, NULL),
 };
 
 /* What is said without values, of one ioctl, or (0) of any and of none */
@@ -213,12 +219,16 @@ static const struct {
 	  "the access list is too long, has a wrong node, or more than 0666" },
 	{ RSMERR_PERM_DENIED, RSM_LOCK,
 	  "the segment is connected without RSM_PERM_WRITE" },
+	{ RSMERR_LOCKS_NOT_SUPPORTED, RSM_LOCK,
+	  "the controller has no locks of segments on other machines" },
 	{ RSMERR_LOCKS_NOT_SUPPORTED, 0,
 	  "the controller does not have what RSM_LOCK_OPS asks for" },
 	{ RSMERR_LOCKS_NOT_ENABLED, 0,
 	  "the segment was created without RSM_LOCK_OPS" },
 	{ RSMERR_REBIND_NOT_ALLOWED, 0,
 	  "the segment was created without RSM_ALLOW_REBIND" },
+	{ RSMERR_REMOTE_NODE_UNREACHABLE, 0,
+	  "the exporter's node does not answer: it may be down, or cut off from the network" },
 	{ RSMERR_CONN_ABORTED, 0,
 	  "the exporter withdrew the segment, or ended: connect once more" },
 	{ RSMERR_INTERRUPTED, 0, "interrupted by a signal: call again" },

@@ -65,15 +65,21 @@ static int hand_out(struct rsm_handle *handle, int ret,
 }
 
 static int connect_import(struct rsm_handle *handle,
+			  const struct rsm_controller_info *info,
 			  struct rsm_import_connect *cmd)
 {
-	int ret = rsm_control(RSM_IMPORT_CONNECT, cmd, &cmd->out_error,
-			      RSMERR_INSUFFICIENT_RESOURCES);
+	int ret;
 
+	cmd->controller = info->out_controller;
+	ret = rsm_control(RSM_IMPORT_CONNECT, cmd, &cmd->out_error,
+			  RSMERR_INSUFFICIENT_RESOURCES);
 	if (ret)
 		return ret;
 	open_import(handle, cmd->out_fd, cmd->out_length, cmd->out_rights,
 		    cmd->out_flags);
+	/* Not with a ticket, which is for a segment of this machine. */
+	handle->import.fenced = !info->out_direct_access_sizes &&
+				cmd->out_rights & RSM_PERM_WRITE;
 	return RSM_SUCCESS;
 }
 
@@ -103,8 +109,8 @@ int rsm_memseg_import_connect(rsmapi_controller_handle_t controller,
 	if (!handle)
 		return rsm_handle_fail_new();
 
-	cmd.controller = info.out_controller;
-	return hand_out(handle, connect_import(handle, &cmd), im_memseg);
+	ret = connect_import(handle, &info, &cmd);
+	return hand_out(handle, ret, im_memseg);
 }
 
 static int fail_ticket(int ticket)

@@ -104,6 +104,7 @@ struct rsm_export {
  * @mapped: there is a mapping
  * @implicit: it was made by a get or put
  * @unmappable: a get or put could not make it
+ * @fenced: what was put is in memory only once rsm_import_settle() says so
  * @map: the mapping, which may be at address 0
  * @first: offset in the segment of what get and put may reach
  * @span: length of that in bytes
@@ -118,6 +119,7 @@ struct rsm_import {
 	bool mapped;
 	bool implicit;
 	bool unmappable;
+	bool fenced;
 	char *map;
 	uint64_t first;
 	uint64_t span;
@@ -305,6 +307,7 @@ void rsm_import_map_whole(struct rsm_handle *handle);
 void rsm_import_update(struct rsm_handle *handle);
 
 /* barrier.c */
+int rsm_import_settle(const struct rsm_handle *handle);
 
 /* Loads and stores before come first to everybody, to the exporter as well. */
 static inline void rsm_fence(void)
@@ -338,6 +341,7 @@ void rsm_futex_wake(const uint32_t *word);
 /* kernel.c */
 int rsm_try_ioctl(int fd, unsigned long nr, void *cmd, __u32 *out_error);
 int rsm_ioctl(int fd, unsigned long nr, void *cmd, __u32 *out_error);
+int rsm_open_control(int *fd, int open_error);
 int rsm_control(unsigned long nr, void *cmd, __u32 *out_error, int open_error);
 void rsm_close(int fd);
 int rsm_try_mmap(void **addr, size_t length, int prot, int flags, int fd,

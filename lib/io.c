@@ -4,7 +4,7 @@
  *
  * What is mapped is loaded and stored without a call of the kernel. A
  * connection that is not is mapped first, as a whole; if that cannot be, as
- * with one that may only write, the kernel copies.
+ * with one that may only write, or by a network, the kernel copies.
  *
  * In implicit mode a look at the status page before and after tells if the
  * data reached the segment, as with a barrier. In explicit mode nothing does;
@@ -236,6 +236,17 @@ copy_direct(const struct rsm_handle *handle, uint64_t offset, void *data,
 	return likely(rsm_is_live(status));
 }
 
+/* For the end of a put: if it may not have arrived, nothing of it counts. */
+static int settle(const struct rsm_handle *handle, int ret, size_t *done)
+{
+	int failed = rsm_import_settle(handle);
+
+	if (!failed)
+		return ret;
+	*done = 0;
+	return failed;
+}
+
 /* Let the kernel do transfers, and tell how many were completed. */
 static int copy_by_kernel(const struct rsm_handle *handle,
 			  rsm_permission_t right,
@@ -253,6 +264,9 @@ static int copy_by_kernel(const struct rsm_handle *handle,
 			    &cmd, &cmd.out_error);
 
 	*done = ret ? cmd.out_done : count;
+	if (*done && right == RSM_PERM_WRITE && handle->import.fenced &&
+	    implicit_mode(&handle->import))
+		ret = settle(handle, ret, done);
 	return ret;
 }
 

@@ -29,6 +29,7 @@ static const struct {
 	{ ECONNABORTED, RSMERR_CONN_ABORTED, RSMERR_MAP_FAILED },
 	{ EDEADLK, RSMERR_LOCK_HELD, RSMERR_MAP_FAILED },
 	{ EFAULT, RSMERR_BAD_ADDR, RSMERR_MAP_FAILED },
+	{ EHOSTUNREACH, RSMERR_REMOTE_NODE_UNREACHABLE, RSMERR_MAP_FAILED },
 	{ EINTR, RSMERR_INTERRUPTED, RSMERR_MAP_FAILED },
 	{ EMFILE, RSMERR_INSUFFICIENT_RESOURCES, RSMERR_MAP_FAILED },
 	{ ENFILE, RSMERR_INSUFFICIENT_RESOURCES, RSMERR_MAP_FAILED },
@@ -102,7 +103,7 @@ void rsm_close(int fd)
 	errno = saved_errno;
 }
 
-static int open_control(void)
+static int open_device(void)
 {
 	int state;
 	int fd;
@@ -131,20 +132,29 @@ static int fail_open(int ret, int error)
 			strerrorname_np(error));
 }
 
+/* Open the control node, for rsm_close(), or fail with @open_error. */
+int rsm_open_control(int *fd, int open_error)
+{
+	int saved_errno = errno;
+	int ret = RSM_SUCCESS;
+
+	*fd = open_device();
+	if (*fd < 0)
+		ret = fail_open(open_error, errno);
+	errno = saved_errno;
+	return ret;
+}
+
 /* An ioctl of the control node; @open_error if that cannot be opened. */
 int rsm_control(unsigned long nr, void *cmd, __u32 *out_error, int open_error)
 {
-	int saved_errno = errno;
-	int fd = open_control();
-	int ret;
+	int fd;
+	int ret = rsm_open_control(&fd, open_error);
 
-	if (fd >= 0) {
-		ret = rsm_ioctl(fd, nr, cmd, out_error);
-		rsm_close(fd);
-	} else {
-		ret = fail_open(open_error, errno);
-	}
-	errno = saved_errno;
+	if (ret)
+		return ret;
+	ret = rsm_ioctl(fd, nr, cmd, out_error);
+	rsm_close(fd);
 	return ret;
 }
 

@@ -2,7 +2,7 @@
 /*
  * libusrsm: what rsm_last_error() tells of the cause of a failure.
  */
-#include "lib_utils.h"
+#include "lib_fake.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -344,6 +344,89 @@ TEST_F(path, by_the_end_of_a_connection)
 	else
 		FAILS(RSMERR_MAP_FAILED, "use get and put",
 		      map_im(&addr, RSM_PERM_READ));
+}
+
+/* What only a network brings about */
+
+static __u32 fake_error;
+
+static int fake_network(unsigned long nr, void *arg)
+{
+	switch (nr) {
+	case RSM_IMPORT_CONNECT:
+		return fail_as(&((struct rsm_import_connect *)arg)->out_error,
+			       fake_error);
+	case RSM_IMPORT_FENCE:
+		return fail_as(&((struct rsm_import_fence *)arg)->out_error,
+			       fake_error);
+	case RSM_SIGNAL_POST:
+		return fail_as(&((struct rsm_signal_post *)arg)->out_error,
+			       fake_error);
+	case RSM_LOCK:
+		return fail_as(&((struct rsm_lock *)arg)->out_error,
+			       fake_error);
+	}
+	return NOT_FAKED;
+}
+
+TEST_F(path, by_the_network)
+{
+	rsm_memseg_import_handle_t new;
+	uint64_t word = 1;
+
+	fake = fake_network;
+	fake_error = RSM_ERR_REMOTE_NODE_UNREACHABLE;
+	FAILS(RSMERR_REMOTE_NODE_UNREACHABLE, "node 77 does not answer: ",
+	      rsm_memseg_import_connect(via, 77, id, 0, &new));
+	FAILS(RSMERR_REMOTE_NODE_UNREACHABLE, "node does not answer: ",
+	      rsm_intr_signal_post(im, 0));
+	fake_error = RSM_ERR_LOCKS_NOT_SUPPORTED;
+	FAILS(RSMERR_LOCKS_NOT_SUPPORTED, "on other machines",
+	      rsm_memseg_lock(im, 0, 0, NULL));
+	if (variant->mapped)
+		return;
+	ASSERT_OK(rsm_memseg_import_open_barrier(&barrier));
+	fake_error = RSM_ERR_INTERRUPTED;
+	FAILS(RSMERR_BARRIER_FAILURE, "arrived (RSMERR_INTERRUPTED): ",
+	      rsm_memseg_import_close_barrier(&barrier));
+	FAILS(RSMERR_BARRIER_FAILURE, "put it again",
+	      rsm_memseg_import_put64(im, 0, &word, 1));
+}
+
+/* Of an errno alone, as of what can be made without an out_error */
+static int fake_errno(unsigned long nr, void *arg)
+{
+	(void)arg;
+	return nr == RSM_SIGNAL_POST ? -EHOSTUNREACH : NOT_FAKED;
+}
+
+TEST_F(imp, by_an_unreachable_host)
+{
+	fake = fake_errno;
+	FAILS(RSMERR_REMOTE_NODE_UNREACHABLE, "(EHOSTUNREACH)",
+	      rsm_intr_signal_post(im, 0));
+}
+
+static int fake_nodes(unsigned long nr, void *arg)
+{
+	struct rsm_controller_nodes *cmd = arg;
+
+	if (nr != RSM_CONTROLLER_NODES)
+		return NOT_FAKED;
+	return fail_as(&cmd->out_error, fake_error);
+}
+
+TEST_F(lib, by_the_topology)
+{
+	rsm_topology_t *topology;
+
+	fake = fake_nodes;
+	fake_error = RSM_ERR_INSUFFICIENT_MEM;
+	FAILS(RSMERR_INSUFFICIENT_MEM, "memory for the topology",
+	      rsm_get_interconnect_topology(&topology));
+	fake_error = RSM_ERR_INTERRUPTED;
+	FAILS(RSMERR_INTERRUPTED, "by a signal",
+	      rsm_get_interconnect_topology(&topology));
 }
 
 /* The application closes what is not its own. */

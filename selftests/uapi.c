@@ -57,6 +57,7 @@ struct call {
 	int target;
 	__u32 segid;
 	struct rsm_copy_vec vec;
+	struct rsm_node node;
 	char cmd[BUFFER];
 };
 
@@ -67,6 +68,16 @@ static void fill_info(const uapi_self *self, const struct call *call, void *arg)
 	(void)self;
 	(void)call;
 	strcpy(cmd->name, "loopback");
+}
+
+static void fill_nodes(const uapi_self *self, const struct call *call,
+		       void *arg)
+{
+	struct rsm_controller_nodes *cmd = arg;
+
+	cmd->controller = self->scene.controller;
+	cmd->nodes = (uintptr_t)&call->node;
+	cmd->node_count = 1;
 }
 
 static void fill_create(const uapi_self *self, const struct call *call,
@@ -243,9 +254,15 @@ static const struct row rows[] = {
 	    .reserved = offsetof(struct rsm_ticket_connect, __reserved),
 	    .out_fd = offsetof(struct rsm_ticket_connect, out_fd),
 	    .kinds = ON_TICKET, .published = true),
+	ROW(CONTROLLER_FIND, rsm_controller_find, .fill = fill_nothing,
+	    .reserved = offsetof(struct rsm_controller_find, __reserved)),
+	ROW(CONTROLLER_NODES, rsm_controller_nodes, .fill = fill_nodes),
+	ROW(IMPORT_FENCE, rsm_import_fence, .fill = fill_nothing,
+	    .reserved = offsetof(struct rsm_import_fence, __reserved),
+	    .kinds = ON_IMPORT, .published = true),
 };
 
-static_assert(ARRAY_SIZE(rows) == RSM_CMD_TICKET_CONNECT - RSM_CMD_BASE + 1,
+static_assert(ARRAY_SIZE(rows) == RSM_CMD_IMPORT_FENCE - RSM_CMD_BASE + 1,
 	      "each ioctl has a row");
 
 #define for_each_row(_row)                                                     \
@@ -1009,6 +1026,210 @@ TEST_F(uapi, controller_unknown)
 			    rsm_controller_info(self->scene.fd, names[i], &info,
 						&error));
 	}
+}
+
+static int find(int fd, __u32 from, struct rsm_controller_find *cmd,
+		__u32 *error)
+{
+	memset(cmd, 0x55, sizeof(*cmd));
+	cmd->size = sizeof(*cmd);
+	cmd->flags = 0;
+	cmd->controller = from;
+	cmd->__reserved = 0;
+	return rsm_cmd(fd, RSM_CONTROLLER_FIND, cmd, &cmd->out_error, error);
+}
+
+TEST_F(uapi, controller_find)
+{
+	struct rsm_controller_info info;
+	struct rsm_controller_find cmd;
+	__u32 from = 0, loopback = 0, test = 0;
+
+	while (!find(self->scene.fd, from, &cmd, NULL)) {
+		ASSERT_LE(from, cmd.out_controller);
+		ASSERT_OK(rsm_controller_info(self->scene.fd, cmd.out_name,
+					      &info, NULL));
+		EXPECT_EQ(cmd.out_controller, info.out_controller);
+		loopback += !strcmp(cmd.out_name, "loopback");
+		test += !strcmp(cmd.out_name, "test0");
+		from = cmd.out_controller + 1;
+	}
+	EXPECT_EQ(1, loopback);
+	EXPECT_EQ(1, test);
+	EXPECT_FAIL(ENODEV, RSM_ERR_CTLR_NOT_PRESENT,
+		    find(self->scene.fd, from, &cmd, &error));
+}
+
+TEST_F(uapi, controller_find_from)
+{
+	__u32 loopback = self->scene.controller;
+	struct rsm_controller_find cmd;
+
+	EXPECT_OK(find(self->scene.fd, loopback, &cmd, NULL));
+	EXPECT_EQ(loopback, cmd.out_controller);
+	EXPECT_OK(find(self->scene.fd, loopback + 1, &cmd, NULL));
+	EXPECT_LT(loopback, cmd.out_controller);
+	EXPECT_FAIL(ENODEV, RSM_ERR_CTLR_NOT_PRESENT,
+		    find(self->scene.fd, 1U << 31, &cmd, &error));
+	EXPECT_FAIL(ENODEV, RSM_ERR_CTLR_NOT_PRESENT,
+		    find(self->scene.fd, ~0U, &cmd, &error));
+}
+
+TEST_F(uapi, threat_52_find_is_deterministic)
+{
+	static const char zeros[RSM_CONTROLLER_NAME_MAX];
+	struct rsm_controller_find cmd;
+	size_t length;
+
+	ASSERT_OK(find(self->scene.fd, self->scene.controller, &cmd, NULL));
+	length = strnlen(cmd.out_name, sizeof(cmd.out_name));
+	ASSERT_GT(sizeof(cmd.out_name), length);
+	EXPECT_EQ(0, memcmp(cmd.out_name + length, zeros,
+			    sizeof(cmd.out_name) - length));
+}
+
+static int get_nodes(int fd, __u32 controller, void *to, __u32 room,
+		     __u32 *count, __u32 *error)
+{
+	struct rsm_controller_nodes cmd = {
+		.size = sizeof(cmd),
+		.controller = controller,
+		.nodes = (uintptr_t)to,
+		.node_count = room,
+		.out_count = ~0U,
+	};
+	int ret = rsm_cmd(fd, RSM_CONTROLLER_NODES, &cmd, &cmd.out_error,
+			  error);
+
+	*count = cmd.out_count;
+	return ret;
+}
+
+/* Of a controller with no other nodes; what there is no node for is left. */
+static void check_local_node(struct __test_metadata *_metadata, int fd,
+			     __u32 controller, __u32 room)
+{
+	struct rsm_node nodes[3] = { { 77, 77 }, { 78, 78 }, { 79, 79 } };
+	__u32 count = 0;
+
+	EXPECT_OK(get_nodes(fd, controller, nodes, room, &count, NULL));
+	EXPECT_EQ(1, count);
+	EXPECT_EQ(0, nodes[0].node);
+	EXPECT_EQ(RSM_NODE_LOCAL, nodes[0].state);
+	EXPECT_EQ(78, nodes[1].node);
+	EXPECT_EQ(78, nodes[1].state);
+}
+
+TEST_F(uapi, controller_nodes)
+{
+	struct rsm_controller_info test;
+
+	ASSERT_OK(rsm_controller_info(self->scene.fd, "test0", &test, NULL));
+	EXPECT_EQ(0, self->scene.node);
+	EXPECT_EQ(0, test.out_node);
+	check_local_node(_metadata, self->scene.fd, self->scene.controller, 1);
+	check_local_node(_metadata, self->scene.fd, self->scene.controller, 3);
+	check_local_node(_metadata, self->scene.fd, self->scene.controller,
+			 RSM_NODES_MAX + 1);
+	check_local_node(_metadata, self->scene.fd, self->scene.controller,
+			 ~0U);
+	check_local_node(_metadata, self->scene.fd, test.out_controller, 2);
+}
+
+TEST_F(uapi, controller_nodes_without_room)
+{
+	__u32 controller = self->scene.controller, count;
+	struct rsm_node node = { 77, 77 };
+
+	EXPECT_OK(get_nodes(self->scene.fd, controller, &node, 0, &count,
+			    NULL));
+	EXPECT_EQ(1, count);
+	EXPECT_EQ(77, node.node);
+	EXPECT_OK(get_nodes(self->scene.fd, controller, NULL, 0, &count, NULL));
+	EXPECT_EQ(1, count);
+}
+
+TEST_F(uapi, controller_nodes_of_none)
+{
+	static const __u32 ids[] = { 1U << 30, 1U << 31, ~0U };
+	struct rsm_node node = { 77, 77 };
+	unsigned int i;
+	__u32 count;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		EXPECT_FAIL(ENODEV, RSM_ERR_CTLR_NOT_PRESENT,
+			    get_nodes(self->scene.fd, ids[i], &node, 1, &count,
+				      &error));
+		/* before the array is looked at */
+		EXPECT_FAIL(ENODEV, RSM_ERR_CTLR_NOT_PRESENT,
+			    get_nodes(self->scene.fd, ids[i], NULL, 1, &count,
+				      &error));
+	}
+	EXPECT_EQ(77, node.node);
+}
+
+TEST_F(uapi, controller_nodes_bad_array)
+{
+	__u32 controller = self->scene.controller, count, i;
+	size_t size = rsm_page_size();
+	char *page = rsm_alloc(3 * size);
+	void *bad[] = {
+		NULL, (void *)1, (void *)-4096UL, (void *)~0UL,
+		(void *)(1UL << 63), page, page + 2 * size,
+		/* half of a node */
+		page + 2 * size - 4,
+	};
+
+	ASSERT_NE(MAP_FAILED, page);
+	ASSERT_OK(mprotect(page, size, PROT_READ));
+	ASSERT_OK(munmap(page + 2 * size, size));
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_FAIL(EFAULT, RSM_ERR_BAD_ADDR,
+			    get_nodes(self->scene.fd, controller, bad[i], 1,
+				      &count, &error));
+	}
+	EXPECT_OK(get_nodes(self->scene.fd, controller, page + size, 1, &count,
+			    NULL));
+}
+
+static int fence(int fd, __u32 *error)
+{
+	struct rsm_import_fence cmd = { .size = sizeof(cmd) };
+
+	return rsm_cmd(fd, RSM_IMPORT_FENCE, &cmd, &cmd.out_error, error);
+}
+
+/* An import by any controller, with any rights, up to the end of the segment */
+static void check_fence(struct __test_metadata *_metadata,
+			const uapi_self *self, const char *controller,
+			__u32 rights)
+{
+	struct rsm_controller_info info;
+	struct rsm_export exp;
+	int imp;
+
+	ASSERT_OK(rsm_controller_info(self->scene.fd, controller, &info,
+				      NULL));
+	ASSERT_OK(rsm_export_new(&self->scene, LENGTH, 1, &exp));
+	ASSERT_OK(rsm_connect(self->scene.fd, info.out_controller,
+			      info.out_node, exp.segid, rights, &imp, NULL));
+	EXPECT_EQ(rights & RSM_RIGHT_WRITE ? 0 : -EACCES,
+		  rsm_put(imp, self->mem, 0, 8, NULL));
+	EXPECT_OK(fence(imp, NULL));
+	ASSERT_OK(rsm_unpublish(exp.fd, NULL));
+	EXPECT_FAIL(ECONNABORTED, RSM_ERR_CONN_ABORTED, fence(imp, &error));
+	ASSERT_OK(rsm_destroy(exp.fd, NULL));
+	EXPECT_FAIL(ECONNABORTED, RSM_ERR_CONN_ABORTED, fence(imp, &error));
+	close(imp);
+	close(exp.fd);
+}
+
+TEST_F(uapi, import_fence)
+{
+	check_fence(_metadata, self, "loopback", RW);
+	check_fence(_metadata, self, "loopback", RSM_RIGHT_READ);
+	check_fence(_metadata, self, "test0", RW);
+	check_fence(_metadata, self, "test0", 0);
 }
 
 /*

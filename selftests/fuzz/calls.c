@@ -405,11 +405,14 @@ int do_status(struct call *call)
 		      RSM_STATUS_OFFSET);
 	if (status == MAP_FAILED)
 		return -errno;
-	call->log->out[0] = status->state;
-	call->log->out[1] = status->rebinds;
-	call->log->out[2] = status->signals;
+	/* Other files can be mapped there, and have nothing to be read. */
+	if (call->log->obj) {
+		call->log->out[0] = status->state;
+		call->log->out[1] = status->rebinds;
+		call->log->out[2] = status->signals;
+	}
 	munmap((void *)status, PAGE);
-	return 0;
+	return call->log->obj ? 0 : -ENXIO;
 }
 
 static int read_file(const char *path, off_t offset)
@@ -457,7 +460,7 @@ int do_proc(struct call *call)
 /* There is a call of its own for it, or it would hold up all. */
 static bool is_known(unsigned long nr)
 {
-	return (nr >= RSM_CONTROLLER_INFO && nr <= RSM_TICKET_CONNECT) ||
+	return (nr >= RSM_CONTROLLER_INFO && nr <= RSM_IMPORT_FENCE) ||
 	       nr == RSM_TEST_HOLD_MMAP_LOCK;
 }
 

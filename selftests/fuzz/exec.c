@@ -256,6 +256,9 @@ static int (*const calls[NR_OPS])(struct call *call) = {
 	[OP_UNLOCK] = do_unlock,
 	[OP_GRANT] = do_grant,
 	[OP_REDEEM] = do_redeem,
+	[OP_FIND] = do_find,
+	[OP_NODES] = do_nodes,
+	[OP_FENCE] = do_fence,
 };
 
 static void log_begin(struct call *call)

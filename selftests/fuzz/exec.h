@@ -108,6 +108,9 @@ int do_lock(struct call *call);
 int do_unlock(struct call *call);
 int do_grant(struct call *call);
 int do_redeem(struct call *call);
+int do_find(struct call *call);
+int do_nodes(struct call *call);
+int do_fence(struct call *call);
 
 static inline uint64_t arg(const struct call *call, enum role role)
 {

@@ -102,6 +102,7 @@ static void open_struct(const char *type)
 	if (arg(ROLE_RSV) && strcmp(type, "rsm_import_connect") &&
 	    strcmp(type, "rsm_export_publish") &&
 	    strcmp(type, "rsm_export_republish") &&
+	    strcmp(type, "rsm_controller_nodes") &&
 	    strcmp(type, "rsm_import_atomic") && strcmp(type, "rsm_lock"))
 		line("\t.__reserved = %s,", number((uint32_t)arg(ROLE_RSV)));
 }
@@ -157,6 +158,24 @@ static void emit_info(void)
 	open_struct("rsm_controller_info");
 	field("name", names[arg(ROLE_CTL) % 5]);
 	close_struct("RSM_CONTROLLER_INFO");
+}
+
+static void emit_find(void)
+{
+	open_struct("rsm_controller_find");
+	field("controller", number(arg(ROLE_CTL)));
+	close_struct("RSM_CONTROLLER_FIND");
+}
+
+static void emit_nodes(void)
+{
+	line("struct rsm_node nodes[RSM_NODES_MAX];");
+	open_struct("rsm_controller_nodes");
+	field("controller", number(arg(ROLE_CTL)));
+	field("nodes", arg(ROLE_LIST) == AUTO ? "(unsigned long)nodes" :
+						addr(arg(ROLE_LIST)));
+	field("node_count", number_or(ROLE_COUNT, "RSM_NODES_MAX"));
+	close_struct("RSM_CONTROLLER_NODES");
 }
 
 static const char *region_length(void)
@@ -316,6 +335,11 @@ static void emit_atomic(void)
 	field("compare", number(arg(ROLE_COMPARE)));
 	field("operand", number_or(ROLE_VALUE, "1"));
 	close_struct("RSM_IMPORT_ATOMIC");
+}
+
+static void emit_fence(void)
+{
+	simple("rsm_import_fence", "RSM_IMPORT_FENCE");
 }
 
 static const char *wait_time(void)
@@ -723,6 +747,9 @@ static void (*const emitters[NR_OPS])(void) = {
 	[OP_UNLOCK] = emit_unlock,
 	[OP_GRANT] = emit_grant,
 	[OP_REDEEM] = emit_redeem,
+	[OP_FIND] = emit_find,
+	[OP_NODES] = emit_nodes,
+	[OP_FENCE] = emit_fence,
 };
 
 static void emit_step(unsigned int i)

@@ -26,6 +26,8 @@ struct command {
 			uint32_t flags;
 		} head;
 		struct rsm_controller_info info;
+		struct rsm_controller_find find;
+		struct rsm_controller_nodes nodes;
 		struct rsm_export_create create;
 		struct rsm_export_rebind rebind;
 		struct rsm_export_publish publish;
@@ -35,6 +37,7 @@ struct command {
 		struct rsm_import_connect connect;
 		struct rsm_import_copy copy;
 		struct rsm_import_atomic atomic;
+		struct rsm_import_fence fence;
 		struct rsm_signal_post post;
 		struct rsm_signal_wait wait;
 		struct rsm_lock lock;
@@ -166,6 +169,29 @@ int do_info(struct call *call)
 
 	COMMAND_RESERVED(RSM_CONTROLLER_INFO, info);
 	memcpy(cmd.u.info.name, names[which % 5], sizeof(cmd.u.info.name));
+	return run(call, &cmd);
+}
+
+int do_find(struct call *call)
+{
+	COMMAND_RESERVED(RSM_CONTROLLER_FIND, find);
+	cmd.u.find.controller = controller(call);
+	return run(call, &cmd);
+}
+
+/* However much room is claimed, it has no more to tell than that. */
+int do_nodes(struct call *call)
+{
+	uint64_t at = arg(call, ROLE_LIST), count = arg(call, ROLE_COUNT);
+	struct rsm_node nodes[RSM_NODES_MAX] = {};
+	void *to = at == AUTO ? nodes : resolve(at);
+
+	COMMAND(RSM_CONTROLLER_NODES, nodes);
+	cmd.u.nodes.controller = controller(call);
+	cmd.u.nodes.nodes = (uintptr_t)to;
+	cmd.u.nodes.node_count = count == AUTO ? RSM_NODES_MAX : count;
+	if (at != AUTO)
+		note_addr(call->log, to, sizeof(nodes));
 	return run(call, &cmd);
 }
 
@@ -461,6 +487,12 @@ int do_atomic(struct call *call)
 	ret = run(call, &cmd);
 	call->log->out[0] = cmd.u.atomic.out_old;
 	return ret;
+}
+
+int do_fence(struct call *call)
+{
+	COMMAND_RESERVED(RSM_IMPORT_FENCE, fence);
+	return run(call, &cmd);
 }
 
 /* Signals and locks */

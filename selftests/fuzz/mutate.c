@@ -167,6 +167,8 @@ static uint8_t wanted_kind(unsigned int op)
 
 	switch (op) {
 	case OP_INFO:
+	case OP_FIND:
+	case OP_NODES:
 	case OP_CREATE:
 	case OP_CONNECT:
 		return HOLDS_CONTROL;
@@ -180,6 +182,7 @@ static uint8_t wanted_kind(unsigned int op)
 	case OP_PUT:
 	case OP_GET:
 	case OP_ATOMIC:
+	case OP_FENCE:
 	case OP_MAP:
 		return HOLDS_IMPORT;
 	case OP_REDEEM:
@@ -458,7 +461,7 @@ static const struct {
 	{ OP_UNPUBLISH, 8 }, { OP_DESTROY, 5 }, { OP_CONNECT, 12 },
 	{ OP_PUT, 7 }, { OP_GET, 7 }, { OP_ATOMIC, 4 }, { OP_POST, 5 },
 	{ OP_WAIT, 5 }, { OP_LOCK, 8 }, { OP_UNLOCK, 5 }, { OP_GRANT, 4 },
-	{ OP_REDEEM, 5 },
+	{ OP_REDEEM, 5 }, { OP_FIND, 1 }, { OP_NODES, 2 }, { OP_FENCE, 3 },
 };
 
 static unsigned int pick_op(void)

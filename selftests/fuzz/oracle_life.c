@@ -272,8 +272,8 @@ static void judge_id(unsigned int i)
 static bool needs_life(unsigned int op)
 {
 	return op == OP_GET || op == OP_PUT || op == OP_ATOMIC ||
-	       op == OP_LOCK || op == OP_POST || op == OP_REBIND ||
-	       op == OP_GRANT || op == OP_PUBLISH;
+	       op == OP_FENCE || op == OP_LOCK || op == OP_POST ||
+	       op == OP_REBIND || op == OP_GRANT || op == OP_PUBLISH;
 }
 
 static void judge_status(unsigned int i)

@@ -348,6 +348,9 @@ void judge_right(unsigned int i)
 	case OP_ATOMIC:
 		judge_atomic(i);
 		break;
+	case OP_FENCE:
+		judge_rights(i, 0);
+		break;
 	case OP_LOCK:
 		judge_lock(i);
 		break;

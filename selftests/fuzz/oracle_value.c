@@ -258,9 +258,21 @@ static void taint_structure(unsigned int i)
 		taint_spans(i);
 }
 
+/* Of a structure in memory it is not known where it leads to. */
+static void taint_nodes(unsigned int i)
+{
+	if (step_of(i)->arg[ROLE_AT] != AUTO)
+		all_tainted = true;
+	else if (step_of(i)->arg[ROLE_LIST] != AUTO)
+		taint_spans(i);
+}
+
 static void taint_step(unsigned int i)
 {
 	switch (step_of(i)->op) {
+	case OP_NODES:
+		taint_nodes(i);
+		break;
 	case OP_PUT:
 	case OP_GET:
 	case OP_ATOMIC:

@@ -153,6 +153,9 @@ enum op {
 	OP_UNLOCK,
 	OP_GRANT,
 	OP_REDEEM,
+	OP_FIND,
+	OP_NODES,
+	OP_FENCE,
 	NR_OPS,
 };
 

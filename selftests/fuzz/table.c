@@ -300,6 +300,14 @@ const struct op_info op_table[NR_OPS] = {
 	[OP_REDEEM] = { "redeem", {
 		FD(4), OUT(2), NAMED(RIGHTS, BOTH_RIGHTS, right_words),
 		NUMBER(FLAGS, 0), SIZE, RSV, AT, FAIL, END } },
+	[OP_FIND] = { "find", {
+		FD(0), NUMBER(CTL, 0), NUMBER(FLAGS, 0), SIZE, RSV, AT, FAIL,
+		END } },
+	[OP_NODES] = { "nodes", {
+		FD(0), NUMBER(CTL, 0), NUMBER(LIST, AUTO), NUMBER(COUNT, AUTO),
+		NUMBER(FLAGS, 0), SIZE, RSV, AT, FAIL, END } },
+	[OP_FENCE] = { "fence", {
+		FD(2), NUMBER(FLAGS, 0), SIZE, RSV, AT, FAIL, END } },
 };
 
 /* The entry of a value that a call has, or NULL. */
