@@ -29,7 +29,7 @@ SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSI
 sub = +$(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
 .PHONY: all help modules test-modules lib tools selftests examples setup kernels \
-	check check-all check-model check-mutants demo bench lint deb install \
+	check check-all check-model check-mutants check-rdma demo bench lint deb install \
 	install-module install-user uninstall dkms-install dkms-build dkms-uninstall \
 	clean
 
@@ -46,6 +46,7 @@ help:
 	@echo '                   one with a kernel that is built here, once'
 	@echo 'make check-all     every test there is, on every kernel: some hours'
 	@echo 'make check-model   a model of rebind, searched for errors (package spin)'
+	@echo 'make check-rdma    the controller for RDMA networks, on one machine and three'
 	@echo 'make check-mutants the driver broken on purpose, to see the tests notice'
 	@echo 'make bench         what operations cost, by time and by instructions, in'
 	@echo '                   virtual machines (BENCH_ARGS=...)'
@@ -116,6 +117,7 @@ check-all: lint check-model
 	@selftests/libfuzz
 	@selftests/vm/fuzz -t 600
 	@selftests/vm/fuzz -k 6.1 -t 300
+	$(Q)$(MAKE) check-rdma RSM_KERNELS='$(ALL_KERNELS)'
 	$(Q)$(MAKE) check-mutants
 	@selftests/soak
 	@selftests/vm/install
@@ -127,6 +129,18 @@ check-model:
 check-mutants: setup
 	$(Q)$(MAKE) lib selftests
 	@selftests/vm/mutants
+
+# What has RDMA among them; those that watch themselves are slow at it.
+RDMA_KERNELS := $(filter-out debug% %-rt,$(RSM_KERNELS))
+check-rdma: setup
+	@echo '== building'
+	$(Q)$(MAKE) lib tools
+	+$(Q)$(MAKE) -C selftests O=$(CURDIR)/build/selftests remote \
+		KSFT=$(CACHE)/linux/tools/testing/selftests
+	$(Q)set -e; for kernel in $(RDMA_KERNELS); do \
+		$(MAKE) test-modules KDIR=$$(realpath $(CACHE)/kernels/$$kernel/build); \
+	done
+	@RSM_KERNELS='$(RDMA_KERNELS)' selftests/vm/rdma
 
 FILE ?= README
 demo: setup
@@ -177,7 +191,8 @@ uninstall:
 	$(call sub,tools,uninstall)
 	$(call sub,lib,uninstall)
 	$(Q)cd $(DESTDIR)/lib/modules 2>/dev/null || exit 0; \
-		for module in */$(INSTALL_DIR)/rsmctl.ko*; do \
+		for module in */$(INSTALL_DIR)/rsmctl.ko* \
+			*/$(INSTALL_DIR)/rsm_rdma.ko*; do \
 		[ -e $$module ] || continue; \
 		rm $$module || exit; \
 		rmdir --ignore-fail-on-non-empty $${module%/*}; \
@@ -196,7 +211,8 @@ DKMS_MODULE = rsmctl/$(RSMCTL_VERSION)
 dkms-build:
 	@command -v dkms >/dev/null || \
 		{ echo 'dkms is missing: apt-get install dkms' >&2; exit 1; }
-	$(Q)rm -f /lib/modules/$(KVER)/$(INSTALL_DIR)/rsmctl.ko*
+	$(Q)rm -f /lib/modules/$(KVER)/$(INSTALL_DIR)/rsmctl.ko* \
+		/lib/modules/$(KVER)/$(INSTALL_DIR)/rsm_rdma.ko*
 	$(Q)[ -n "$$(dkms status $(DKMS_MODULE))" ] || dkms add $(DKMS_MODULE)
 	$(Q)dkms build --force $(DKMS_MODULE) -k $(KVER)
 	$(Q)dkms install --force $(DKMS_MODULE) -k $(KVER)

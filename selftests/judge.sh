@@ -68,7 +68,7 @@ is_empty()
 {
 	[ ! -s "$1" ] && return
 	echo "${1##*/} has:"
-	head -c 2000 "$1" | tr -cd '[:print:]\n'
+	head -c 2000 "$1" | tr -cd '\t\n -~'
 	return 1
 }
 
@@ -80,7 +80,7 @@ has()
 	for pattern; do
 		grep -q -e "$pattern" "$file" && continue
 		echo "no \"$pattern\" in:"
-		head -c 2000 "$file" | tr -cd '[:print:]\n'
+		head -c 2000 "$file" | tr -cd '\t\n -~'
 		return 1
 	done
 }

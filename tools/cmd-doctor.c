@@ -38,6 +38,7 @@ static const struct {
 	{ "user-namespace", doctor_user_namespace },
 	{ "tracing", doctor_tracing },
 	{ "loopback", doctor_loopback },
+	{ "rdma", doctor_rdma },
 };
 
 static const char * const result_names[DOCTOR_RESULTS] = {

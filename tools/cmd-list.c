@@ -7,13 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <rsm_ext.h>
-
+#include "abilities.h"
 #include "cmd.h"
 #include "columns.h"
 #include "objects.h"
 #include "output.h"
-#include "share.h"
 
 #define WORD "list"
 
@@ -51,102 +49,19 @@ static void print_usage(void)
 	       "  -h, --help  this text\n");
 }
 
-/* Bits of a mask of sizes, and room for all of them: "1,2,4,8" */
-#define SIZES 16
-#define SIZES_TEXT_MAX 64
-
-static const char *sizes_text(char out[SIZES_TEXT_MAX], unsigned long mask)
-{
-	unsigned int bit;
-	size_t used = 0;
-
-	strcpy(out, "-");
-	for (bit = 0; bit < SIZES; bit++)
-		if (mask & 1UL << bit)
-			used += sprintf(out + used, "%s%u", used ? "," : "",
-					1U << bit);
-	return out;
-}
-
-static void json_sizes(struct json *json, const char *key, unsigned long mask)
-{
-	unsigned int bit;
-
-	json_array(json, key);
-	for (bit = 0; bit < SIZES; bit++)
-		if (mask & 1UL << bit)
-			json_number(json, NULL, 1U << bit);
-	json_array_end(json);
-}
-
 /**
  * struct listing - what is to be shown
  * @kinds: of enum handle_kind, and CONTROLLERS
  * @objects: exports, imports and tickets
- * @failed: the controller does not answer
- * @attr: what it can do
- * @node: number of this machine
+ * @failed: the controllers are not known
+ * @controllers: what they can do
  */
 struct listing {
 	unsigned int kinds;
 	struct objects objects;
 	bool failed;
-	rsmapi_controller_attr_t attr;
-	rsm_node_id_t node;
+	struct abilities controllers;
 };
-
-/* What the loopback controller can do; others will be asked for by name. */
-static int ask_loopback(struct listing *listing)
-{
-	rsmapi_controller_handle_t controller;
-	rsm_topology_t *topology;
-	int error;
-
-	error = rsm_get_controller("loopback", &controller);
-	if (error)
-		return error;
-	rsm_get_controller_attr(controller, &listing->attr);
-	rsm_release_controller(controller);
-	error = rsm_get_interconnect_topology(&topology);
-	if (error)
-		return error;
-	listing->node = topology->topology_hdr.local_nodeid;
-	rsm_free_interconnect_topology(topology);
-	return 0;
-}
-
-static void print_controllers(const struct listing *listing)
-{
-	const rsmapi_controller_attr_t *attr = &listing->attr;
-	char direct[SIZES_TEXT_MAX], atomic[SIZES_TEXT_MAX];
-	char pages[SIZES_TEXT_MAX];
-
-	printf("%-10s  %4s  %-12s  %-12s  %s\n", "NAME", "NODE", "ACCESS",
-	       "ATOMIC", "PAGES");
-	printf("%-10s  %4u  %-12s  %-12s  %s KiB\n", "loopback",
-	       listing->node,
-	       sizes_text(direct, attr->attr_direct_access_sizes),
-	       sizes_text(atomic, attr->attr_atomic_sizes),
-	       sizes_text(pages, attr->attr_page_size));
-}
-
-static void json_controllers(struct json *json, const struct listing *listing)
-{
-	const rsmapi_controller_attr_t *attr = &listing->attr;
-
-	json_array(json, "controllers");
-	if (!listing->failed) {
-		json_object(json, NULL);
-		json_string(json, "name", "loopback");
-		json_number(json, "node", listing->node);
-		json_sizes(json, "direct_access_sizes",
-			   attr->attr_direct_access_sizes);
-		json_sizes(json, "atomic_sizes", attr->attr_atomic_sizes);
-		json_sizes(json, "page_sizes_kib", attr->attr_page_size);
-		json_object_end(json);
-	}
-	json_array_end(json);
-}
 
 static void json_part(struct json *json, const struct part *part,
 		      const struct objects *objects)
@@ -171,7 +86,7 @@ static void print_json(const struct listing *listing)
 		if (!(listing->kinds & part->kind))
 			continue;
 		if (part->kind == CONTROLLERS)
-			json_controllers(&json, listing);
+			abilities_json(&json, &listing->controllers);
 		else
 			json_part(&json, part, &listing->objects);
 	}
@@ -233,7 +148,7 @@ static void print_parts(const struct listing *listing)
 			columns_print(stdout, part->columns, &listing->objects,
 				      part->kind, NULL, NULL);
 		else
-			print_controllers(listing);
+			abilities_print(&listing->controllers);
 	}
 	if (kinds && !has_kind(&listing->objects, kinds))
 		say_nothing(listing, first);
@@ -273,20 +188,17 @@ static void show(const struct listing *listing, bool json)
 static int list(unsigned int kinds, bool json)
 {
 	struct listing listing = { .kinds = kinds, .objects.whole = true };
-	int error = 0;
 
 	if (!objects_have_driver(WORD))
 		return EXIT_FAILED;
 	if (kinds & HANDLE_ALL && !objects_read(&listing.objects))
 		return objects_failed(WORD);
 	if (kinds & CONTROLLERS)
-		error = ask_loopback(&listing);
-	if (error)
-		share_failed(WORD, "ask the controller", error);
-	listing.failed = error;
+		listing.failed = !abilities_get(WORD, &listing.controllers);
 	show(&listing, json);
 	objects_free(&listing.objects);
-	return error ? EXIT_FAILED : 0;
+	abilities_free(&listing.controllers);
+	return listing.failed ? EXIT_FAILED : 0;
 }
 
 static int list_main(int argc, char **argv)

@@ -28,12 +28,14 @@ int cmd_usage(const char *word, const char *format, ...)
 int cmd_usage_told(const char *word);
 
 extern const struct cmd cmd_bench;
+extern const struct cmd cmd_controller;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_export;
 extern const struct cmd cmd_import;
 extern const struct cmd cmd_limits;
 extern const struct cmd cmd_list;
 extern const struct cmd cmd_load;
+extern const struct cmd cmd_node;
 extern const struct cmd cmd_signal;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_trace;

@@ -48,7 +48,7 @@ struct doctor {
 
 /*
  * What the check has found, and how to mend it: NULL, if it is well. Each check
- * calls this once.
+ * calls this once, or not at all if there is nothing for it to look at.
  */
 void doctor_report(struct doctor *doctor, enum doctor_result result,
 		   const char *remedy, const char *format, ...)
@@ -72,5 +72,8 @@ void doctor_tracing(struct doctor *doctor);
 
 /* doctor-loopback.c: a segment, from its creation to its end */
 void doctor_loopback(struct doctor *doctor);
+
+/* doctor-rdma.c: controllers that connect machines; nothing, without any */
+void doctor_rdma(struct doctor *doctor);
 
 #endif /* DOCTOR_H */

@@ -30,6 +30,7 @@ struct group {
 static const struct group groups[] = {
 	{ "Module", { &cmd_load, &cmd_unload, &cmd_status, &cmd_limits,
 		      &cmd_doctor } },
+	{ "RDMA", { &cmd_controller, &cmd_node } },
 	{ "Objects", { &cmd_list, &cmd_who, &cmd_watch } },
 	{ "Memory", { &cmd_export, &cmd_import, &cmd_signal, &cmd_wait } },
 	{ "Events", { &cmd_trace } },
