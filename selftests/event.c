@@ -23,7 +23,15 @@
 /* How long something may take, and how long nothing must happen. */
 #define BOUND_MS 5000
 #define STILL_MS 100
+
+/* How long races run, and how long a publication in them lasts. */
+#ifdef RSM_REMOTE
+#define RACE_MS 10000
+#define CHURN_MS 200
+#else
 #define RACE_MS 3000
+#define CHURN_MS 2
+#endif
 
 FIXTURE(event)
 {
@@ -61,6 +69,24 @@ static int publish_again(event_self *self)
 	self->exp.segid = 0;
 	return ret ?: rsm_publish(self->exp.fd, &self->exp.segid, NULL, 0,
 				  NULL);
+}
+
+/* Take a signal that was posted. */
+static int take_posted(int fd, __u32 *error)
+{
+	return rsm_take(fd, RSM_COMES_MS * MS, error);
+}
+
+/* The same if none was, as far as is known. */
+static int take_none(int fd, __u32 *error)
+{
+	return rsm_take(fd, RSM_ARRIVAL_MS * MS, error);
+}
+
+/* Let signals arrive of which it is not seen if they did. */
+static void let_arrive(void)
+{
+	rsm_sleep_ms(RSM_ARRIVAL_MS);
 }
 
 /* A thread that waits, and what came of it. */
@@ -161,21 +187,41 @@ FIXTURE_TEARDOWN(signal)
 	event_teardown(_metadata, &self->event, NULL);
 }
 
+typedef FIXTURE_DATA(signal) signal_self;
+
+/* Signals that are pending, when as many as were posted are there. */
+static __u32 pending(const signal_self *self, __u32 posted)
+{
+	long end = rsm_now_ms() + RSM_COMES_MS;
+
+	while (self->status->signals != posted && rsm_now_ms() < end)
+		rsm_sleep_ms(1);
+	return self->status->signals;
+}
+
+/* The same when more of them would have come. */
+static __u32 still_pending(const signal_self *self, __u32 posted)
+{
+	pending(self, posted);
+	let_arrive();
+	return self->status->signals;
+}
+
 TEST_F(signal, each_one_counts)
 {
 	int i;
 
 	EXPECT_EQ(0, self->status->signals);
-	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, rsm_take(self->to, 0, &error));
+	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, take_none(self->to, &error));
 	for (i = 1; i <= 5; i++) {
 		EXPECT_OK(rsm_post(self->from, 0, NULL));
-		EXPECT_EQ(i, self->status->signals);
+		EXPECT_EQ(i, pending(self, i));
 	}
 	while (--i) {
-		EXPECT_OK(rsm_take(self->to, 0, NULL));
+		EXPECT_OK(take_posted(self->to, NULL));
 		EXPECT_EQ(i - 1, self->status->signals);
 	}
-	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, rsm_take(self->to, 0, &error));
+	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, take_none(self->to, &error));
 	EXPECT_EQ(0, self->status->signals);
 }
 
@@ -184,26 +230,26 @@ TEST_F(signal, goes_to_the_other_side)
 {
 	EXPECT_OK(rsm_post(self->from, 0, NULL));
 	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT,
-		    rsm_take(self->from, 0, &error));
+		    take_none(self->from, &error));
 	EXPECT_EQ(0, poll_for(self->from, 0));
-	EXPECT_OK(rsm_take(self->to, 0, NULL));
+	EXPECT_OK(take_posted(self->to, NULL));
 }
 
 TEST_F(signal, not_accumulated)
 {
 	EXPECT_OK(rsm_post(self->from, RSM_SIGNAL_NO_ACCUMULATE, NULL));
-	EXPECT_EQ(1, self->status->signals);
+	EXPECT_EQ(1, still_pending(self, 1));
 	EXPECT_OK(rsm_post(self->from, RSM_SIGNAL_NO_ACCUMULATE, NULL));
-	EXPECT_EQ(1, self->status->signals);
+	EXPECT_EQ(1, still_pending(self, 1));
 	EXPECT_OK(rsm_post(self->from, 0, NULL));
-	EXPECT_EQ(2, self->status->signals);
+	EXPECT_EQ(2, still_pending(self, 2));
 	EXPECT_OK(rsm_post(self->from, RSM_SIGNAL_NO_ACCUMULATE, NULL));
-	EXPECT_EQ(2, self->status->signals);
-	EXPECT_OK(rsm_take(self->to, 0, NULL));
-	EXPECT_OK(rsm_take(self->to, 0, NULL));
+	EXPECT_EQ(2, still_pending(self, 2));
+	EXPECT_OK(take_posted(self->to, NULL));
+	EXPECT_OK(take_posted(self->to, NULL));
 	EXPECT_OK(rsm_post(self->from, RSM_SIGNAL_NO_ACCUMULATE, NULL));
-	EXPECT_OK(rsm_take(self->to, 0, NULL));
-	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, rsm_take(self->to, 0, &error));
+	EXPECT_OK(take_posted(self->to, NULL));
+	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, take_none(self->to, &error));
 }
 
 TEST_F(signal, time_limit)
@@ -281,12 +327,12 @@ TEST_F(signal, poll)
 	EXPECT_OK(rsm_post(self->from, 0, NULL));
 	EXPECT_OK(rsm_post(self->from, 0, NULL));
 	/* looking takes none */
-	EXPECT_EQ(READABLE, poll_for(self->to, 0));
-	EXPECT_EQ(READABLE, poll_for(self->to, 0));
-	EXPECT_OK(rsm_take(self->to, 0, NULL));
-	EXPECT_EQ(READABLE, poll_for(self->to, 0));
-	EXPECT_OK(rsm_take(self->to, 0, NULL));
-	EXPECT_EQ(0, poll_for(self->to, 10));
+	EXPECT_EQ(READABLE, poll_for(self->to, RSM_COMES_MS));
+	EXPECT_EQ(READABLE, poll_for(self->to, RSM_COMES_MS));
+	EXPECT_OK(take_posted(self->to, NULL));
+	EXPECT_EQ(READABLE, poll_for(self->to, RSM_COMES_MS));
+	EXPECT_OK(take_posted(self->to, NULL));
+	EXPECT_EQ(0, poll_for(self->to, 10 + RSM_ARRIVAL_MS));
 }
 
 static void *poll_in_thread(void *arg)
@@ -330,7 +376,7 @@ TEST_F(signal, epoll_by_level)
 	EXPECT_EQ(1, epoll_wait(epoll, &event, 1, BOUND_MS));
 	EXPECT_EQ(EPOLLIN | EPOLLRDNORM, event.events);
 	EXPECT_EQ(1, epoll_wait(epoll, &event, 1, 0));
-	EXPECT_OK(rsm_take(self->to, 0, NULL));
+	EXPECT_OK(take_posted(self->to, NULL));
 	EXPECT_EQ(0, epoll_wait(epoll, &event, 1, 10));
 	close(epoll);
 }
@@ -378,7 +424,7 @@ TEST_F(signal, interrupted)
 	}
 	/* and nothing is lost by that */
 	EXPECT_OK(rsm_post(self->from, 0, NULL));
-	EXPECT_OK(rsm_take(self->to, 0, NULL));
+	EXPECT_OK(take_posted(self->to, NULL));
 }
 
 TEST_F(signal, time_left_when_interrupted)
@@ -497,7 +543,7 @@ TEST_F(signal, killed_waiter_takes_none)
 		EXPECT_EQ(-SIGKILL, rsm_wait_child(pid));
 		EXPECT_GT(1000, rsm_now_ms() - start);
 		EXPECT_OK(rsm_post(self->from, 0, NULL));
-		EXPECT_OK(rsm_take(self->to, 0, NULL));
+		EXPECT_OK(take_posted(self->to, NULL));
 	}
 }
 
@@ -532,11 +578,11 @@ TEST_F_TIMEOUT(signal, threat_63_signal_flood, 120)
 	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
 	/* in KiB: a record of 64 bytes for each would be 6 MiB */
 	EXPECT_GT(3000, memory_of("Slab") - slab);
-	EXPECT_EQ(FLOOD, self->status->signals);
-	EXPECT_EQ(READABLE, poll_for(self->to, 0));
+	EXPECT_EQ(FLOOD, pending(self, FLOOD));
+	EXPECT_EQ(READABLE, poll_for(self->to, RSM_COMES_MS));
 	for (i = 0; i < FLOOD; i++)
-		ASSERT_OK(rsm_take(self->to, 0, NULL));
-	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, rsm_take(self->to, 0, &error));
+		ASSERT_OK(take_posted(self->to, NULL));
+	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, take_none(self->to, &error));
 }
 
 #define TAKERS 4
@@ -627,10 +673,10 @@ TEST_F(event, no_rights_needed)
 
 	ASSERT_LE(0, fd);
 	EXPECT_OK(rsm_post(fd, 0, NULL));
-	EXPECT_OK(rsm_take(self->exp.fd, 0, NULL));
+	EXPECT_OK(take_posted(self->exp.fd, NULL));
 	EXPECT_OK(rsm_post(self->exp.fd, 0, NULL));
-	EXPECT_OK(rsm_take(fd, 0, NULL));
-	EXPECT_OK(rsm_take(self->imp, 0, NULL));
+	EXPECT_OK(take_posted(fd, NULL));
+	EXPECT_OK(take_posted(self->imp, NULL));
 }
 
 TEST_F(event, nobody_to_get_it)
@@ -645,9 +691,9 @@ TEST_F(event, nobody_to_get_it)
 	self->imp = rsm_import(&self->scene, self->exp.segid, RW);
 	ASSERT_LE(0, self->imp);
 	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT,
-		    rsm_take(self->imp, 0, &error));
+		    take_none(self->imp, &error));
 	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT,
-		    rsm_take(self->exp.fd, 0, &error));
+		    take_none(self->exp.fd, &error));
 }
 
 /* An export that has never been published */
@@ -659,7 +705,7 @@ TEST_F(event, export_that_is_not_published)
 	ASSERT_OK(rsm_create(self->scene.fd, self->scene.controller, mem,
 			     LENGTH, 0, &fd, NULL));
 	EXPECT_OK(rsm_post(fd, 0, NULL));
-	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, rsm_take(fd, 0, &error));
+	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, take_none(fd, &error));
 	EXPECT_EQ(0, poll_for(fd, 0));
 }
 
@@ -676,12 +722,17 @@ TEST_F(event, inherited_descriptor)
 {
 	EXPECT_OK(rsm_post(self->imp, 0, NULL));
 	EXPECT_EQ(0, rsm_in_child_as(RSM_NOBODY, post_and_take, self));
-	EXPECT_OK(rsm_take(self->imp, 0, NULL));
+	EXPECT_OK(take_posted(self->imp, NULL));
 	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT,
-		    rsm_take(self->exp.fd, 0, &error));
+		    take_none(self->exp.fd, &error));
 }
 
+/* Connections to other machines have their price. */
+#ifdef RSM_REMOTE
+#define MANY 64
+#else
 #define MANY 1000
+#endif
 
 TEST_F_TIMEOUT(event, all_imports_get_it, 60)
 {
@@ -696,12 +747,13 @@ TEST_F_TIMEOUT(event, all_imports_get_it, 60)
 	}
 	EXPECT_OK(rsm_post(self->exp.fd, 0, NULL));
 	for (i = 0; i < MANY; i++)
-		EXPECT_OK(rsm_take(fds[i], 0, NULL));
+		EXPECT_OK(take_posted(fds[i], NULL));
 	/* one that has its own already, and every second one gone */
 	EXPECT_OK(rsm_post(self->exp.fd, 0, NULL));
 	for (i = 0; i < MANY; i += 2)
 		close(fds[i]);
 	EXPECT_OK(rsm_post(self->exp.fd, RSM_SIGNAL_NO_ACCUMULATE, NULL));
+	let_arrive();
 	for (i = 1; i < MANY; i += 2) {
 		EXPECT_OK(rsm_take(fds[i], 0, NULL));
 		EXPECT_EQ(-ETIMEDOUT, rsm_take(fds[i], 0, NULL));
@@ -710,8 +762,8 @@ TEST_F_TIMEOUT(event, all_imports_get_it, 60)
 	for (i = 1; i < MANY; i += 2)
 		EXPECT_OK(rsm_post(fds[i], 0, NULL));
 	for (i = 1; i < MANY; i += 2)
-		EXPECT_OK(rsm_take(self->exp.fd, 0, NULL));
-	EXPECT_EQ(-ETIMEDOUT, rsm_take(self->exp.fd, 0, NULL));
+		EXPECT_OK(take_posted(self->exp.fd, NULL));
+	EXPECT_EQ(-ETIMEDOUT, take_none(self->exp.fd, NULL));
 	free(fds);
 }
 
@@ -725,7 +777,9 @@ TEST_F(event, pending_ones_outlive_the_connection)
 	EXPECT_OK(rsm_post(self->exp.fd, 0, NULL));
 	EXPECT_OK(rsm_post(self->exp.fd, 0, NULL));
 	EXPECT_OK(rsm_post(self->imp, 0, NULL));
+	EXPECT_EQ(READABLE, poll_for(self->exp.fd, RSM_COMES_MS));
 	ASSERT_OK(rsm_unpublish(self->exp.fd, NULL));
+	rsm_wait_aborted(self->imp);
 	EXPECT_EQ(READABLE | DEAD, poll_for(self->imp, 0));
 	EXPECT_EQ(2, status->signals);
 	EXPECT_OK(rsm_take(self->imp, RSM_WAIT_FOREVER, NULL));
@@ -733,21 +787,22 @@ TEST_F(event, pending_ones_outlive_the_connection)
 	EXPECT_FAIL(ECONNABORTED, RSM_ERR_CONN_ABORTED,
 		    rsm_take(self->imp, RSM_WAIT_FOREVER, &error));
 	EXPECT_FAIL(ECONNABORTED, RSM_ERR_CONN_ABORTED,
-		    rsm_take(self->imp, 0, &error));
+		    take_posted(self->imp, &error));
 	EXPECT_EQ(DEAD, poll_for(self->imp, 0));
 	EXPECT_FAIL(ECONNABORTED, RSM_ERR_CONN_ABORTED,
 		    rsm_post(self->imp, 0, &error));
 	EXPECT_FAIL(ECONNABORTED, RSM_ERR_CONN_ABORTED,
 		    rsm_post(self->imp, RSM_SIGNAL_NO_ACCUMULATE, &error));
 	/* the export is alive, and has what was posted before */
-	EXPECT_OK(rsm_take(self->exp.fd, 0, NULL));
+	EXPECT_OK(take_posted(self->exp.fd, NULL));
 	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT,
-		    rsm_take(self->exp.fd, 0, &error));
+		    take_none(self->exp.fd, &error));
 }
 
 TEST_F(event, end_of_an_export)
 {
 	EXPECT_OK(rsm_post(self->imp, 0, NULL));
+	EXPECT_EQ(READABLE, poll_for(self->exp.fd, RSM_COMES_MS));
 	ASSERT_OK(rsm_destroy(self->exp.fd, NULL));
 	EXPECT_EQ(READABLE | DEAD, poll_for(self->exp.fd, 0));
 	EXPECT_OK(rsm_take(self->exp.fd, RSM_WAIT_FOREVER, NULL));
@@ -774,14 +829,14 @@ TEST_F(event, threat_64_published_again)
 	ASSERT_LE(0, later);
 	EXPECT_OK(rsm_post(self->exp.fd, 0, NULL));
 	EXPECT_FAIL(ECONNABORTED, RSM_ERR_CONN_ABORTED,
-		    rsm_take(old, 0, &error));
-	EXPECT_OK(rsm_take(later, 0, NULL));
+		    take_posted(old, &error));
+	EXPECT_OK(take_posted(later, NULL));
 	EXPECT_FAIL(ECONNABORTED, RSM_ERR_CONN_ABORTED,
 		    rsm_post(old, 0, &error));
 	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT,
-		    rsm_take(self->exp.fd, 0, &error));
+		    take_none(self->exp.fd, &error));
 	EXPECT_OK(rsm_post(later, 0, NULL));
-	EXPECT_OK(rsm_take(self->exp.fd, 0, NULL));
+	EXPECT_OK(take_posted(self->exp.fd, NULL));
 }
 
 TEST_F(event, threat_64_id_of_another_segment)
@@ -800,24 +855,25 @@ TEST_F(event, threat_64_id_of_another_segment)
 	ASSERT_OK(rsm_publish(other.fd, &segid, NULL, 0, NULL));
 	imp = rsm_import(&self->scene, segid, RW);
 	ASSERT_LE(0, imp);
+	rsm_wait_aborted(old);
 	EXPECT_FAIL(ECONNABORTED, RSM_ERR_CONN_ABORTED,
 		    rsm_post(old, 0, &error));
-	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, rsm_take(other.fd, 0, &error));
+	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT, take_none(other.fd, &error));
 	EXPECT_OK(rsm_post(other.fd, 0, NULL));
 	EXPECT_FAIL(ECONNABORTED, RSM_ERR_CONN_ABORTED,
-		    rsm_take(old, 0, &error));
-	EXPECT_OK(rsm_take(imp, 0, NULL));
+		    take_posted(old, &error));
+	EXPECT_OK(take_posted(imp, NULL));
 }
 
 TEST_F(event, rebind_is_none)
 {
 	ASSERT_OK(rsm_post(self->exp.fd, 0, NULL));
 	ASSERT_OK(rsm_rebind(self->exp.fd, self->exp.mem, LENGTH, NULL));
-	EXPECT_OK(rsm_take(self->imp, 0, NULL));
+	EXPECT_OK(take_posted(self->imp, NULL));
 	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT,
-		    rsm_take(self->imp, 0, &error));
+		    take_none(self->imp, &error));
 	EXPECT_FAIL(ETIMEDOUT, RSM_ERR_TIMEOUT,
-		    rsm_take(self->exp.fd, 0, &error));
+		    take_none(self->exp.fd, &error));
 }
 
 /* Whoever waits is told of the end, whatever kind of end it is. */
@@ -1030,7 +1086,7 @@ TEST_F_TIMEOUT(event, all_at_once, 60)
 		ASSERT_OK(publish_again(self));
 		__atomic_store_n(&churn.segid, self->exp.segid,
 				 __ATOMIC_RELAXED);
-		rsm_sleep_ms(2);
+		rsm_sleep_ms(CHURN_MS);
 	}
 	__atomic_store_n(&churn.stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < ARRAY_SIZE(what); i++)

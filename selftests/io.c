@@ -758,8 +758,45 @@ TEST_F(io, read_only_import)
 	EXPECT_EQ(CANARY, self->buffer[LENGTH - 1]);
 }
 
+/* A thread that goes on with other memory all the time */
+
+struct rebinder {
+	const struct rsm_export *exp;
+	char *mem[2];
+	bool stop;
+	int rounds;
+	int failed;
+};
+
+static void *rebind_on(void *arg)
+{
+	struct rebinder *rebinder = arg;
+
+	while (!get_flag(&rebinder->stop)) {
+		rebinder->rounds++;
+		if (rsm_rebind(rebinder->exp->fd,
+			       rebinder->mem[rebinder->rounds & 1],
+			       rebinder->exp->length, NULL))
+			rebinder->failed++;
+		sched_yield();
+	}
+	return NULL;
+}
+
 /* Memory of segments on both sides */
 
+/* The exporter's own address of the segment's memory. */
+TEST_F(io, threat_45_buffer_is_the_exported_memory)
+{
+	EXPECT_OK(rsm_put(self->fd, self->exp.mem, 8 * PAGE + 1, 4 * PAGE,
+			  NULL));
+	memcpy(self->model + 8 * PAGE + 1, self->model, 4 * PAGE);
+	EXPECT_EQ(0, memcmp(self->exp.mem, self->model, LENGTH));
+	EXPECT_OK(rsm_get(self->fd, self->exp.mem, 0, LENGTH, NULL));
+	EXPECT_EQ(0, memcmp(self->exp.mem, self->model, LENGTH));
+}
+
+#ifndef RSM_REMOTE
 TEST_F(io, threat_44_45_buffer_in_the_same_segment)
 {
 	char *map = rsm_map(self->fd, LENGTH, PROT_RW);
@@ -799,17 +836,6 @@ TEST_F(io, threat_45_overlapping)
 		EXPECT_EQ(0, memcmp(self->exp.mem + 8 * PAGE,
 				    self->model + 8 * PAGE, 8 * PAGE));
 	}
-}
-
-/* The exporter's own address of the segment's memory. */
-TEST_F(io, threat_45_buffer_is_the_exported_memory)
-{
-	EXPECT_OK(rsm_put(self->fd, self->exp.mem, 8 * PAGE + 1, 4 * PAGE,
-			  NULL));
-	memcpy(self->model + 8 * PAGE + 1, self->model, 4 * PAGE);
-	EXPECT_EQ(0, memcmp(self->exp.mem, self->model, LENGTH));
-	EXPECT_OK(rsm_get(self->fd, self->exp.mem, 0, LENGTH, NULL));
-	EXPECT_EQ(0, memcmp(self->exp.mem, self->model, LENGTH));
 }
 
 TEST_F(io, threat_44_buffer_in_another_import)
@@ -859,29 +885,6 @@ struct pair {
 	int rounds[2];
 	const struct rsm_scene *scene;
 };
-
-struct rebinder {
-	const struct rsm_export *exp;
-	char *mem[2];
-	bool stop;
-	int rounds;
-	int failed;
-};
-
-static void *rebind_on(void *arg)
-{
-	struct rebinder *rebinder = arg;
-
-	while (!get_flag(&rebinder->stop)) {
-		rebinder->rounds++;
-		if (rsm_rebind(rebinder->exp->fd,
-			       rebinder->mem[rebinder->rounds & 1],
-			       rebinder->exp->length, NULL))
-			rebinder->failed++;
-		sched_yield();
-	}
-	return NULL;
-}
 
 /* Copy to one's own segment from a mapping of the other's, and back. */
 static int copy_from(struct pair *pair, int me)
@@ -940,6 +943,7 @@ TEST_F_TIMEOUT(io, threat_45_two_processes_crosswise, 60)
 	EXPECT_LT(10, pair->rounds[1]);
 	munmap(pair, PAGE);
 }
+#endif
 
 /* Rebind and abort */
 
@@ -1073,7 +1077,14 @@ TEST_F(io, get_during_rebinds)
 
 /* Signals */
 
+/* Networks that are emulated are slow. */
+#ifdef RSM_REMOTE
+#define LARGE_LENGTH (4UL << 20)
+#define MUCH_MAX (64UL << 20)
+#else
 #define LARGE_LENGTH (64UL << 20)
+#define MUCH_MAX (512UL << 20)
+#endif
 
 struct large {
 	struct rsm_export exp;
@@ -1082,7 +1093,7 @@ struct large {
 };
 
 /*
- * Sixteen copies of 64 MiB, from memory that has to be faulted in page by
+ * Sixteen large copies, from memory that has to be faulted in page by
  * page: this takes a while.
  */
 static int put_large(void *arg)
@@ -1189,6 +1200,8 @@ FIXTURE_SETUP(much)
 	ASSERT_LE(0, self->limit);
 	much->nr = variant->nr;
 	much->length = rsm_large_length(2);
+	if (much->length > MUCH_MAX)
+		much->length = MUCH_MAX;
 	exported = rsm_alloc(much->length);
 	much->mem = rsm_alloc_shared(much->length);
 	self->to = put ? exported : much->mem;
@@ -1427,6 +1440,7 @@ TEST_F(io, atomic_after_rebind)
 	EXPECT_EQ(7, *word_at(self, 0));
 }
 
+#ifndef RSM_REMOTE
 /*
  * Everybody changes one word all the time, so that there is somebody between
  * any two steps of another: four by the kernel, and two with instructions of
@@ -1596,8 +1610,13 @@ TEST_F(race, atomic_operations_add_up)
 	}
 	EXPECT_EQ(sum, *word_at(&self->io, WORD));
 }
+#endif
 
+#ifdef RSM_REMOTE
+#define ADDS 3000
+#else
 #define ADDS 30000
+#endif
 
 static int add_by_ioctl(void *arg)
 {
@@ -1654,7 +1673,16 @@ static void *add_until_error(void *arg)
 	}
 }
 
-/* What was successful has been done, and what was refused has not. */
+/*
+ * What was successful has been done, and what was refused has not; of another
+ * machine the last answer may have been lost.
+ */
+#ifdef RSM_REMOTE
+#define LOST_ANSWERS 1
+#else
+#define LOST_ANSWERS 0
+#endif
+
 TEST_F(io, atomic_until_aborted)
 {
 	int round;
@@ -1673,7 +1701,8 @@ TEST_F(io, atomic_until_aborted)
 		pthread_join(thread, NULL);
 		EXPECT_EQ(-ECONNABORTED, adder.ret);
 		EXPECT_EQ(RSM_ERR_CONN_ABORTED, adder.error);
-		EXPECT_EQ(adder.done, *word_at(self, 64));
+		EXPECT_LE(adder.done, *word_at(self, 64));
+		EXPECT_GE(adder.done + LOST_ANSWERS, *word_at(self, 64));
 		close(adder.fd);
 		self->exp.segid = 0;
 		ASSERT_OK(rsm_publish(self->exp.fd, &self->exp.segid, NULL, 0,

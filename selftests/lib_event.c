@@ -22,11 +22,6 @@ static int post_once(void *memseg)
 	return rsm_intr_signal_post(memseg, RSM_SIGPOST_NO_ACCUMULATE);
 }
 
-static int take(void *memseg)
-{
-	return rsm_intr_signal_wait(memseg, 0);
-}
-
 /* rsm_intr_signal_post(), rsm_intr_signal_wait() */
 
 TEST_F(imp, errors)
@@ -37,16 +32,16 @@ TEST_F(imp, errors)
 	EXPECT_ERR(RSMERR_BAD_SEG_HNDL, rsm_intr_signal_wait(NULL, -1));
 	EXPECT_ERR(RSMERR_BAD_SEG_HNDL, rsm_intr_signal_wait(ctl, -1));
 	EXPECT_ERR(RSMERR_BAD_SEG_HNDL, rsm_intr_signal_wait(mem, -1));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(im));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(im));
 }
 
 TEST_F(path, to_exporter)
 {
 	EXPECT_OK(post(im));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(im));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(im));
 	EXPECT_OK(rsm_intr_signal_wait(seg, -1));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
 }
 
 TEST_F(path, to_importers)
@@ -58,10 +53,10 @@ TEST_F(path, to_importers)
 	third = connect_new(RSM_PERM_READ);
 	EXPECT_OK(rsm_intr_signal_wait(im, -1));
 	EXPECT_OK(rsm_intr_signal_wait(second, -1));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(im));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(second));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(third));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(im));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(second));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(third));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
 	EXPECT_OK(rsm_memseg_import_disconnect(second));
 	EXPECT_OK(rsm_memseg_import_disconnect(third));
 }
@@ -73,11 +68,11 @@ TEST_F(path, are_counted)
 	for (i = 0; i < 1000; i++)
 		EXPECT_OK(post(i & 1 ? (void *)seg : (void *)im));
 	for (i = 0; i < 500; i++) {
-		EXPECT_OK(take(seg));
-		EXPECT_OK(take(im));
+		EXPECT_OK(take_posted(seg));
+		EXPECT_OK(take_posted(im));
 	}
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(im));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(im));
 }
 
 TEST_F(path, no_accumulate)
@@ -87,15 +82,17 @@ TEST_F(path, no_accumulate)
 	for (i = 0; i < 3; i++) {
 		EXPECT_OK(post_once(im));
 		EXPECT_OK(post_once(im));
-		EXPECT_OK(take(seg));
-		EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
+		let_arrive();
+		EXPECT_OK(take_posted(seg));
+		EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
 	}
 	EXPECT_OK(post_once(im));
 	EXPECT_OK(post(im));
 	EXPECT_OK(post_once(im));
-	EXPECT_OK(take(seg));
-	EXPECT_OK(take(seg));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
+	let_arrive();
+	EXPECT_OK(take_posted(seg));
+	EXPECT_OK(take_posted(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
 }
 
 /* Only those that have none pending get one. */
@@ -104,11 +101,12 @@ TEST_F(path, no_accumulate_to_importers)
 	rsm_memseg_import_handle_t second = connect_new(RSM_PERM_READ);
 
 	EXPECT_OK(post(seg));
-	EXPECT_OK(take(second));
+	EXPECT_OK(take_posted(second));
 	EXPECT_OK(post_once(seg));
-	EXPECT_OK(take(im));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(im));
-	EXPECT_OK(take(second));
+	let_arrive();
+	EXPECT_OK(take_posted(im));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(im));
+	EXPECT_OK(take_posted(second));
 	EXPECT_OK(rsm_memseg_import_disconnect(second));
 }
 
@@ -116,12 +114,13 @@ TEST_F(imp, unknown_flags)
 {
 	EXPECT_OK(rsm_intr_signal_post(im, ~RSM_SIGPOST_NO_ACCUMULATE));
 	EXPECT_OK(rsm_intr_signal_post(im, ~RSM_SIGPOST_NO_ACCUMULATE));
-	EXPECT_OK(take(seg));
-	EXPECT_OK(take(seg));
+	EXPECT_OK(take_posted(seg));
+	EXPECT_OK(take_posted(seg));
 	EXPECT_OK(rsm_intr_signal_post(im, ~0U));
 	EXPECT_OK(rsm_intr_signal_post(im, ~0U));
-	EXPECT_OK(take(seg));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
+	let_arrive();
+	EXPECT_OK(take_posted(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
 }
 
 TEST_F(path, need_no_rights)
@@ -129,16 +128,16 @@ TEST_F(path, need_no_rights)
 	rsm_memseg_import_handle_t none = connect_new(RSM_PERM_NONE);
 
 	EXPECT_OK(post(none));
-	EXPECT_OK(take(seg));
+	EXPECT_OK(take_posted(seg));
 	EXPECT_OK(post(seg));
-	EXPECT_OK(take(none));
+	EXPECT_OK(take_posted(none));
 	EXPECT_OK(rsm_memseg_import_disconnect(none));
 }
 
 TEST_F(seg, nobody_there)
 {
 	EXPECT_OK(post(seg));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
 	EXPECT_OK(publish_id(SEGID));
 	EXPECT_OK(post(seg));
 	EXPECT_ERR(RSMERR_TIMEOUT, rsm_intr_signal_wait(seg, 1));
@@ -149,10 +148,10 @@ TEST_F(imp, outlive_rebind)
 	EXPECT_OK(post(im));
 	EXPECT_OK(post(seg));
 	EXPECT_OK(rsm_memseg_export_rebind(seg, other, 0, length));
-	EXPECT_OK(take(im));
-	EXPECT_OK(take(seg));
+	EXPECT_OK(take_posted(im));
+	EXPECT_OK(take_posted(seg));
 	EXPECT_OK(post(im));
-	EXPECT_OK(take(seg));
+	EXPECT_OK(take_posted(seg));
 }
 
 /* What came before the end can still be had. */
@@ -161,14 +160,16 @@ TEST_F(path, aborted)
 	EXPECT_OK(post(seg));
 	EXPECT_OK(post(seg));
 	EXPECT_OK(post(im));
+	wait_posted(seg);
 	ASSERT_OK(rsm_memseg_export_unpublish(seg));
+	wait_aborted(im);
 	EXPECT_ERR(RSMERR_CONN_ABORTED, post(im));
 	EXPECT_OK(rsm_intr_signal_wait(im, -1));
-	EXPECT_OK(take(im));
-	EXPECT_ERR(RSMERR_CONN_ABORTED, take(im));
+	EXPECT_OK(take_posted(im));
+	EXPECT_ERR(RSMERR_CONN_ABORTED, take_posted(im));
 	EXPECT_ERR(RSMERR_CONN_ABORTED, rsm_intr_signal_wait(im, -1));
-	EXPECT_OK(take(seg));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
+	EXPECT_OK(take_posted(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
 }
 
 /* A connection belongs to one publication, and so do its signals. */
@@ -181,10 +182,10 @@ TEST_F(path, published_again)
 	id = SEGID;
 	ASSERT_OK(connect_to(RSM_PERM_RDWR));
 	EXPECT_OK(post(seg));
-	EXPECT_OK(take(im));
-	EXPECT_ERR(RSMERR_CONN_ABORTED, take(dead));
+	EXPECT_OK(take_posted(im));
+	EXPECT_ERR(RSMERR_CONN_ABORTED, take_posted(dead));
 	EXPECT_ERR(RSMERR_CONN_ABORTED, post(dead));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
 	EXPECT_OK(rsm_memseg_import_disconnect(im));
 	im = dead;
 }
@@ -192,9 +193,10 @@ TEST_F(path, published_again)
 TEST_F(imp, errno_is_left_alone)
 {
 	errno = 4711;
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
 	EXPECT_ERR(RSMERR_TIMEOUT, rsm_intr_signal_wait(seg, 1));
 	ASSERT_OK(rsm_memseg_export_unpublish(seg));
+	wait_aborted(im);
 	errno = 4711;
 	EXPECT_ERR(RSMERR_CONN_ABORTED, post(im));
 	EXPECT_ERR(RSMERR_CONN_ABORTED, rsm_intr_signal_wait(im, -1));
@@ -211,7 +213,7 @@ TEST_F(path, wait_in_vain)
 	EXPECT_LE(SHORT_MS, now_ms() - start);
 	EXPECT_ERR(RSMERR_TIMEOUT, rsm_intr_signal_wait(im, SHORT_MS));
 	EXPECT_LE(2 * SHORT_MS, now_ms() - start);
-	EXPECT_ERR(RSMERR_TIMEOUT, take(im));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(im));
 	EXPECT_GT(LONG_MS, now_ms() - start);
 }
 
@@ -251,14 +253,16 @@ TEST_F(path, wait_with_success)
 	wait_for_child(_metadata, INT_MAX);
 }
 
-/* The exporter is a child, which then ends. */
+/* The exporter is a child, which ends soon after it is told to. */
 static int child_exports(void *arg)
 {
-	int *pipe = arg;
+	int *sockets = arg;
 	rsm_memseg_id_t segid = 0;
+	char byte;
 
 	if (create(0) || rsm_memseg_export_publish(seg, &segid, NULL, 0) ||
-	    write(pipe[1], &segid, sizeof(segid)) != sizeof(segid))
+	    write(sockets[1], &segid, sizeof(segid)) != sizeof(segid) ||
+	    read(sockets[1], &byte, 1) != 1)
 		return 1;
 	rsm_sleep_ms(4 * SHORT_MS);
 	return 0;
@@ -270,10 +274,11 @@ TEST_F(lib, wait_is_ended_by_abort)
 	int fds[2];
 	pid_t child;
 
-	ASSERT_OK(pipe(fds));
+	ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
 	child = start_child(child_exports, fds);
 	ASSERT_EQ(sizeof(id), read(fds[0], &id, sizeof(id)));
 	ASSERT_OK(connect_to(RSM_PERM_READ));
+	ASSERT_EQ(1, write(fds[0], "", 1));
 	EXPECT_ERR(RSMERR_CONN_ABORTED, rsm_intr_signal_wait(im, -1));
 	EXPECT_GT(LONG_MS, now_ms() - start);
 	EXPECT_OK(rsm_wait_child(child));
@@ -318,15 +323,20 @@ TEST_F(path, wait_is_interrupted)
 
 static int child_takes(void *arg)
 {
-	return take(arg);
+	return take_posted(arg);
+}
+
+static int child_takes_none(void *arg)
+{
+	return take_none(arg);
 }
 
 TEST_F(path, fork_shares)
 {
 	EXPECT_OK(post(seg));
 	EXPECT_OK(rsm_in_child(child_takes, im));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(im));
-	EXPECT_ERR(RSMERR_TIMEOUT, rsm_in_child(child_takes, im));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(im));
+	EXPECT_ERR(RSMERR_TIMEOUT, rsm_in_child(child_takes_none, im));
 }
 
 /* Two children and the parent wait; there is one signal for each. */
@@ -348,7 +358,7 @@ TEST_F(path, several_wait)
 	EXPECT_OK(rsm_intr_signal_wait(im, LONG_MS));
 	for (i = 0; i < 2; i++)
 		EXPECT_OK(rsm_wait_child(children[i]));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(im));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(im));
 }
 
 /* rsm_memseg_get_pollfd(), rsm_memseg_release_pollfd() */
@@ -391,17 +401,28 @@ TEST_F(imp, pollfd_is_filled_in)
 	EXPECT_OK(rsm_memseg_release_pollfd(seg));
 }
 
-TEST_F(imp, pollfd_in_use)
+#ifndef RSM_REMOTE
+TEST_F(imp, pollfd_in_use_and_mapped)
 {
 	struct pollfd fd;
 	void *addr;
 
-	ASSERT_OK(rsm_memseg_get_pollfd(seg, &fd));
-	ASSERT_OK(rsm_memseg_get_pollfd(im, &fd));
 	ASSERT_OK(rsm_memseg_get_pollfd(im, &fd));
 	ASSERT_OK(map_im(&addr, RSM_PERM_RDWR));
 	EXPECT_ERR(RSMERR_SEG_STILL_MAPPED, rsm_memseg_import_disconnect(im));
 	EXPECT_OK(rsm_memseg_import_unmap(im));
+	EXPECT_ERR(RSMERR_POLLFD_IN_USE, rsm_memseg_import_disconnect(im));
+	EXPECT_OK(rsm_memseg_release_pollfd(im));
+}
+#endif
+
+TEST_F(imp, pollfd_in_use)
+{
+	struct pollfd fd;
+
+	ASSERT_OK(rsm_memseg_get_pollfd(seg, &fd));
+	ASSERT_OK(rsm_memseg_get_pollfd(im, &fd));
+	ASSERT_OK(rsm_memseg_get_pollfd(im, &fd));
 	EXPECT_ERR(RSMERR_POLLFD_IN_USE, rsm_memseg_import_disconnect(im));
 	EXPECT_OK(rsm_memseg_release_pollfd(im));
 	EXPECT_ERR(RSMERR_POLLFD_IN_USE, rsm_memseg_import_disconnect(im));
@@ -410,7 +431,7 @@ TEST_F(imp, pollfd_in_use)
 
 	/* nothing has happened to the segment, and unpublish does not mind */
 	EXPECT_OK(post(im));
-	EXPECT_OK(take(seg));
+	EXPECT_OK(take_posted(seg));
 	EXPECT_OK(rsm_memseg_export_unpublish(seg));
 	EXPECT_OK(publish_id(SEGID));
 	EXPECT_ERR(RSMERR_POLLFD_IN_USE, rsm_memseg_export_destroy(seg));
@@ -441,8 +462,8 @@ TEST_F(path, poll_takes_nothing)
 	EXPECT_EQ(1, poll(&fd, 1, LONG_MS));
 	EXPECT_EQ(POLLRDNORM, fd.revents);
 	EXPECT_EQ(1, poll(&fd, 1, LONG_MS));
-	EXPECT_OK(take(seg));
-	EXPECT_EQ(0, poll(&fd, 1, 0));
+	EXPECT_OK(take_posted(seg));
+	EXPECT_EQ(0, poll(&fd, 1, RSM_ARRIVAL_MS));
 	EXPECT_OK(rsm_memseg_release_pollfd(seg));
 }
 
@@ -454,6 +475,7 @@ TEST_F(path, pollfd_of_aborted)
 	ASSERT_OK(rsm_memseg_get_pollfd(im, &fd));
 	EXPECT_OK(post(seg));
 	ASSERT_OK(rsm_memseg_export_unpublish(seg));
+	wait_aborted(im);
 	EXPECT_OK(rsm_intr_signal_wait_pollfd(&fd, 1, -1, &count));
 	EXPECT_EQ(1, count);
 	EXPECT_EQ(POLLRDNORM | POLLERR | POLLHUP, fd.revents);
@@ -502,7 +524,7 @@ TEST_F(imp, wait_pollfd_errors)
 	EXPECT_ERR(RSMERR_TIMEOUT,
 		   rsm_intr_signal_wait_pollfd(&fd, 1, 0, NULL));
 	EXPECT_OK(post(im));
-	EXPECT_OK(rsm_intr_signal_wait_pollfd(&fd, 1, 0, NULL));
+	EXPECT_OK(rsm_intr_signal_wait_pollfd(&fd, 1, RSM_COMES_MS, NULL));
 	EXPECT_EQ(POLLRDNORM, fd.revents);
 	EXPECT_OK(rsm_memseg_release_pollfd(seg));
 }
@@ -518,6 +540,8 @@ TEST_F(path, wait_pollfd_takes_one)
 	for (i = 0; i < 2; i++)
 		EXPECT_OK(post(im));
 	EXPECT_OK(post(seg));
+	wait_posted(seg);
+	wait_posted(im);
 	EXPECT_OK(wait_pollfd(fds, 2, -1, &count));
 	EXPECT_EQ(2, count);
 	EXPECT_EQ(POLLRDNORM, fds[0].revents);
@@ -526,9 +550,10 @@ TEST_F(path, wait_pollfd_takes_one)
 	EXPECT_EQ(1, count);
 	EXPECT_EQ(POLLRDNORM, fds[0].revents);
 	EXPECT_EQ(0, fds[1].revents);
-	EXPECT_ERR(RSMERR_TIMEOUT, wait_pollfd(fds, 2, 0, &count));
+	EXPECT_ERR(RSMERR_TIMEOUT,
+		   wait_pollfd(fds, 2, RSM_ARRIVAL_MS, &count));
 	EXPECT_EQ(0, count);
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
 	EXPECT_OK(rsm_memseg_release_pollfd(seg));
 	EXPECT_OK(rsm_memseg_release_pollfd(im));
 }
@@ -558,12 +583,13 @@ TEST_F(path, wait_pollfd_mixed)
 	EXPECT_EQ(0, fds[3].revents);
 
 	EXPECT_OK(post(seg));
+	wait_posted(im);
 	EXPECT_OK(wait_pollfd(fds, 4, -1, &count));
 	EXPECT_EQ(2, count);
 	EXPECT_EQ(POLLIN, fds[0].revents);
 	EXPECT_EQ(0, fds[2].revents);
 	EXPECT_EQ(POLLRDNORM, fds[3].revents);
-	EXPECT_ERR(RSMERR_TIMEOUT, take(im));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(im));
 	EXPECT_OK(rsm_memseg_release_pollfd(seg));
 	EXPECT_OK(rsm_memseg_release_pollfd(im));
 	close(p[0]);
@@ -595,7 +621,7 @@ TEST_F(imp, wait_pollfd_of_a_released_one)
 	EXPECT_OK(post(im));
 	EXPECT_OK(wait_pollfd(&fd, 1, -1, &count));
 	EXPECT_EQ(1, count);
-	EXPECT_OK(take(seg));
+	EXPECT_OK(take_posted(seg));
 }
 
 TEST_F(path, wait_pollfd_many)
@@ -610,14 +636,17 @@ TEST_F(path, wait_pollfd_many)
 		ASSERT_OK(rsm_memseg_get_pollfd(ims[i], &fds[i]));
 	}
 	EXPECT_OK(post(seg));
+	for (i = 0; i < 40; i++)
+		wait_posted(ims[i]);
 	EXPECT_OK(wait_pollfd(fds, 40, -1, &count));
 	EXPECT_EQ(40, count);
-	EXPECT_ERR(RSMERR_TIMEOUT, wait_pollfd(fds, 40, 0, &count));
+	EXPECT_ERR(RSMERR_TIMEOUT,
+		   wait_pollfd(fds, 40, RSM_ARRIVAL_MS, &count));
 	for (i = 0; i < 40; i++) {
 		EXPECT_OK(rsm_memseg_release_pollfd(ims[i]));
 		EXPECT_OK(rsm_memseg_import_disconnect(ims[i]));
 	}
-	EXPECT_OK(take(im));
+	EXPECT_OK(take_posted(im));
 }
 
 TEST_F(path, wait_pollfd_time)
@@ -670,7 +699,7 @@ TEST_F(path, wait_pollfd_lost_race)
 	}
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(0, rsm_wait_child(children[i]));
-	EXPECT_ERR(RSMERR_TIMEOUT, take(seg));
+	EXPECT_ERR(RSMERR_TIMEOUT, take_none(seg));
 }
 
 TEST_HARNESS_MAIN

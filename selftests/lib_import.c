@@ -51,6 +51,33 @@ TEST_F(imp, connect_errors_in_order)
 					     RSM_PERM_RDWR, &new));
 }
 
+TEST_F(imp, disconnect)
+{
+	rsm_memseg_import_handle_t first = im;
+
+	EXPECT_ERR(RSMERR_BAD_SEG_HNDL, rsm_memseg_import_disconnect(NULL));
+	ASSERT_OK(connect_to(RSM_PERM_RDWR));
+	EXPECT_NE(first, im);
+	EXPECT_OK(rsm_memseg_import_disconnect(im));
+	EXPECT_ERR(RSMERR_BAD_SEG_HNDL, rsm_memseg_import_disconnect(im));
+	im = first;
+}
+
+#ifdef RSM_REMOTE
+
+/* There are no mappings, whatever is asked for. */
+TEST_F(imp, map_is_refused)
+{
+	void *addr;
+
+	EXPECT_ERR(RSMERR_BAD_PERMS, map_im(&addr, 0100));
+	EXPECT_ERR(RSMERR_MAP_FAILED, map_im(&addr, RSM_PERM_RDWR));
+	EXPECT_ERR(RSMERR_MAP_FAILED, map_im(&addr, RSM_PERM_READ));
+	EXPECT_ERR(RSMERR_SEG_NOT_MAPPED, rsm_memseg_import_unmap(im));
+}
+
+#else
+
 TEST_F(imp, connect_twice)
 {
 	rsm_memseg_import_handle_t first = im;
@@ -70,19 +97,17 @@ TEST_F(imp, connect_twice)
 	im = first;
 }
 
-TEST_F(imp, disconnect)
+TEST_F(imp, disconnect_mapped)
 {
 	rsm_memseg_import_handle_t first = im;
 	void *addr;
 
-	EXPECT_ERR(RSMERR_BAD_SEG_HNDL, rsm_memseg_import_disconnect(NULL));
 	ASSERT_OK(connect_to(RSM_PERM_RDWR));
 	ASSERT_OK(map_im(&addr, RSM_PERM_RDWR));
 	EXPECT_ERR(RSMERR_SEG_STILL_MAPPED, rsm_memseg_import_disconnect(im));
 	EXPECT_EQ(-1, rsm_stamp_check(addr, length, 1));
 	EXPECT_OK(rsm_memseg_import_unmap(im));
 	EXPECT_OK(rsm_memseg_import_disconnect(im));
-	EXPECT_ERR(RSMERR_BAD_SEG_HNDL, rsm_memseg_import_disconnect(im));
 	im = first;
 }
 
@@ -316,6 +341,8 @@ TEST_F(imp, unmap)
 	EXPECT_EQ(-SIGSEGV, rsm_in_child(child_load, (char *)addr + length - 1));
 	EXPECT_ERR(RSMERR_SEG_NOT_MAPPED, rsm_memseg_import_unmap(im));
 }
+
+#endif /* RSM_REMOTE */
 
 /* Barriers and modes */
 

@@ -462,6 +462,34 @@ TEST_F(path, copy_maps)
 	EXPECT_OK(init_barrier());
 }
 
+/* A connection that can only write goes through the kernel everywhere. */
+TEST_F(path, write_only)
+{
+	rsm_memseg_import_handle_t first = im;
+	enum copy c;
+
+	ASSERT_OK(connect_to(RSM_PERM_WRITE));
+	ASSERT_OK(init_barrier());
+	for (c = PUT8; c <= PUT; c++) {
+		fill(data, page, c);
+		EXPECT_OK(copy(c, im, page, data, page / copies[c].size));
+		EXPECT_EQ(0, memcmp(mem + page, data, page)) {
+			TH_LOG("%s", copies[c].name);
+		}
+	}
+	EXPECT_GETS(RSMERR_PERM_DENIED, 0, data, 1);
+	EXPECT_ERR(RSMERR_SEG_NOT_MAPPED, rsm_memseg_import_unmap(im));
+	ASSERT_OK(rsm_memseg_export_unpublish(seg));
+	EXPECT_PUTS(RSMERR_CONN_ABORTED, 0, data, 1);
+	EXPECT_OK(rsm_memseg_import_set_mode(im, RSM_BARRIER_MODE_EXPLICIT));
+	EXPECT_PUTS(RSMERR_CONN_ABORTED, 0, data, 1);
+	EXPECT_OK(rsm_memseg_import_destroy_barrier(&barrier));
+	EXPECT_OK(rsm_memseg_import_disconnect(im));
+	im = first;
+	EXPECT_OK(init_barrier());
+}
+
+#ifndef RSM_REMOTE
 /* As many as the kernel allows of one connection, and one too many */
 #define MAPPINGS 4096
 
@@ -501,33 +529,6 @@ TEST_F(imp, copy_maps_read_only)
 	EXPECT_OK(rsm_memseg_import_destroy_barrier(&barrier));
 	EXPECT_OK(rsm_memseg_import_disconnect(im));
 	im = first;
-}
-
-/* A connection that can only write goes through the kernel everywhere. */
-TEST_F(path, write_only)
-{
-	rsm_memseg_import_handle_t first = im;
-	enum copy c;
-
-	ASSERT_OK(connect_to(RSM_PERM_WRITE));
-	ASSERT_OK(init_barrier());
-	for (c = PUT8; c <= PUT; c++) {
-		fill(data, page, c);
-		EXPECT_OK(copy(c, im, page, data, page / copies[c].size));
-		EXPECT_EQ(0, memcmp(mem + page, data, page)) {
-			TH_LOG("%s", copies[c].name);
-		}
-	}
-	EXPECT_GETS(RSMERR_PERM_DENIED, 0, data, 1);
-	EXPECT_ERR(RSMERR_SEG_NOT_MAPPED, rsm_memseg_import_unmap(im));
-	ASSERT_OK(rsm_memseg_export_unpublish(seg));
-	EXPECT_PUTS(RSMERR_CONN_ABORTED, 0, data, 1);
-	EXPECT_OK(rsm_memseg_import_set_mode(im, RSM_BARRIER_MODE_EXPLICIT));
-	EXPECT_PUTS(RSMERR_CONN_ABORTED, 0, data, 1);
-	EXPECT_OK(rsm_memseg_import_destroy_barrier(&barrier));
-	EXPECT_OK(rsm_memseg_import_disconnect(im));
-	im = first;
-	EXPECT_OK(init_barrier());
 }
 
 TEST_F(imp, copy_in_partial_mapping)
@@ -610,6 +611,7 @@ TEST_F(imp, copy_without_system_call)
 	EXPECT_OK(copy(GET8, im, 0, data, 1));
 	EXPECT_EQ(0, rsm_in_child(child_copies_without_kernel, NULL));
 }
+#endif
 
 /* fork() */
 

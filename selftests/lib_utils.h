@@ -58,6 +58,18 @@ static inline int count_descriptors(void)
 	return count;
 }
 
+/* The node id that this machine has on the controller that is tested */
+static inline rsm_node_id_t local_node(const rsm_topology_t *topology)
+{
+	uint_t i;
+
+	for (i = 0; i < topology->topology_hdr.local_cntlr_count; i++)
+		if (!strcmp(topology->connections[i]->hdr.cntlr_name,
+			    RSM_CONTROLLER))
+			return topology->connections[i]->hdr.local_hwaddr;
+	return topology->topology_hdr.local_nodeid;
+}
+
 static inline void open_controller(struct __test_metadata *_metadata)
 {
 	rsm_topology_t *topology;
@@ -70,9 +82,9 @@ static inline void open_controller(struct __test_metadata *_metadata)
 	ASSERT_NE(MAP_FAILED, (void *)other);
 	rsm_stamp(mem, length, 1);
 	rsm_stamp(other, length, 2);
-	ASSERT_OK(rsm_get_controller("loopback", &ctl));
+	ASSERT_OK(rsm_get_controller(RSM_CONTROLLER, &ctl));
 	ASSERT_OK(rsm_get_interconnect_topology(&topology));
-	node = topology->topology_hdr.local_nodeid;
+	node = local_node(topology);
 	rsm_free_interconnect_topology(topology);
 	rsm_stats_read(&before);
 	ASSERT_LE(0, before.segments);
@@ -84,6 +96,47 @@ static inline void close_controller(struct __test_metadata *_metadata)
 	EXPECT_OK(rsm_release_controller(ctl));
 	EXPECT_EQ(descriptors, count_descriptors());
 	EXPECT_TRUE(rsm_stats_settle(&before));
+}
+
+/* Take a signal that was posted. */
+static inline int take_posted(void *memseg)
+{
+	return rsm_intr_signal_wait(memseg, RSM_COMES_MS);
+}
+
+/* The same if none was, as far as is known. */
+static inline int take_none(void *memseg)
+{
+	return rsm_intr_signal_wait(memseg, RSM_ARRIVAL_MS);
+}
+
+/* Let signals arrive of which it is not seen if they did. */
+static inline void let_arrive(void)
+{
+	rsm_sleep_ms(RSM_ARRIVAL_MS);
+}
+
+static inline void wait_events(void *memseg, short events)
+{
+	struct pollfd fd;
+
+	if (!RSM_COMES_MS || rsm_memseg_get_pollfd(memseg, &fd))
+		return;
+	fd.events = events;
+	poll(&fd, 1, RSM_COMES_MS);
+	rsm_memseg_release_pollfd(memseg);
+}
+
+/* Wait until a signal that was posted is there. */
+static inline void wait_posted(void *memseg)
+{
+	wait_events(memseg, POLLRDNORM);
+}
+
+/* Wait until a connection knows of the end of its segment. */
+static inline void wait_aborted(rsm_memseg_import_handle_t imp)
+{
+	wait_events(imp, 0);
 }
 
 static inline int create(uint_t flags)
@@ -204,6 +257,13 @@ FIXTURE_VARIANT(path)
 	char controller[16];
 };
 
+#ifdef RSM_REMOTE
+FIXTURE_VARIANT_ADD(path, remote)
+{
+	.mapped = false,
+	.controller = RSM_CONTROLLER,
+};
+#else
 FIXTURE_VARIANT_ADD(path, loopback)
 {
 	.mapped = true,
@@ -215,6 +275,7 @@ FIXTURE_VARIANT_ADD(path, test0)
 	.mapped = false,
 	.controller = "test0",
 };
+#endif
 
 FIXTURE_SETUP(path)
 {

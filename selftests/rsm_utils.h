@@ -37,6 +37,29 @@
 
 #include "kselftest_harness.h"
 
+/*
+ * The controller that is tested. A suite can be built once more for one that
+ * reaches other machines, which here is this one: imports cannot be mapped.
+ */
+#ifdef RSM_REMOTE
+#define RSM_CONTROLLER "rdma0"
+#else
+#define RSM_CONTROLLER "loopback"
+#endif
+
+/*
+ * What is posted, and that a segment has ended, reaches another machine a
+ * moment after the call returned: how long it may take, and how long is looked
+ * if nothing comes. On the same machine it is there by then.
+ */
+#ifdef RSM_REMOTE
+#define RSM_COMES_MS 10000
+#define RSM_ARRIVAL_MS 1000
+#else
+#define RSM_COMES_MS 0
+#define RSM_ARRIVAL_MS 0
+#endif
+
 /* Emulated processors take their time. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 120
@@ -544,6 +567,14 @@ static inline bool rsm_stats_settle(const struct rsm_stats *before)
 	return false;
 }
 
+/* Wait until an import knows of the end of its segment. */
+static inline void rsm_wait_aborted(int fd)
+{
+	struct pollfd pfd = { .fd = fd };
+
+	poll(&pfd, 1, RSM_COMES_MS);
+}
+
 /* Write to a file that is there, as of the kernel's in /proc and /sys. */
 static inline int rsm_file_write(const char *path, const char *text)
 {
@@ -605,7 +636,7 @@ static inline long rsm_vm_pin(void)
 
 /* What most fixtures begin and end with */
 
-/* The control node, the loopback controller, and how all was before. */
+/* The control node, a controller, and how all was before. */
 struct rsm_scene {
 	int fd;
 	__u32 controller;
@@ -622,7 +653,7 @@ static inline int rsm_scene_open(struct rsm_scene *scene)
 	scene->fd = rsm_open();
 	if (scene->fd < 0)
 		return scene->fd;
-	ret = rsm_controller_info(scene->fd, "loopback", &info, NULL);
+	ret = rsm_controller_info(scene->fd, RSM_CONTROLLER, &info, NULL);
 	scene->controller = info.out_controller;
 	scene->node = info.out_node;
 	rsm_stats_read(&scene->before);
@@ -735,6 +766,151 @@ static inline void *rsm_import_map(const struct rsm_scene *scene, __u32 segid,
 	map = rsm_map(fd, length, PROT_READ | PROT_WRITE);
 	close(fd);
 	return map;
+}
+
+/*
+ * What an importer sees of a segment from its start on: a mapping. Where there
+ * are none, it is memory of the importer's own, and copies from and to it.
+ */
+#ifdef RSM_REMOTE
+
+#define RSM_VIEWS 32
+
+static struct rsm_view {
+	char *mem;
+	size_t length;
+	int fd;
+} rsm_views[RSM_VIEWS];
+
+/* Of NULL: one that is not in use. */
+static inline struct rsm_view *rsm_view_find(const void *mem)
+{
+	int i;
+
+	for (i = 0; i < RSM_VIEWS; i++)
+		if (rsm_views[i].mem == mem)
+			return &rsm_views[i];
+	abort();
+}
+
+/* @fd may be closed then; MAP_FAILED if there is no memory. */
+static inline void *rsm_view_of(int fd, size_t length, int prot)
+{
+	struct rsm_view *view = rsm_view_find(NULL);
+	void *mem = rsm_alloc(length);
+
+	(void)prot;
+	if (mem == MAP_FAILED)
+		return mem;
+	view->mem = mem;
+	view->length = length;
+	view->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return mem;
+}
+
+static inline void rsm_view_close(void *mem, size_t length)
+{
+	struct rsm_view *view = rsm_view_find(mem);
+
+	close(view->fd);
+	munmap(mem, length);
+	view->mem = NULL;
+}
+
+/* What is there now; what is no stamp of any kind, if it cannot be read. */
+static inline char *rsm_look(const void *mem)
+{
+	struct rsm_view *view = rsm_view_find(mem);
+
+	if (rsm_get(view->fd, view->mem, 0, view->length, NULL))
+		memset(view->mem, 0xee, view->length);
+	return view->mem;
+}
+
+/* Let all that was stored to it since be seen. */
+static inline int rsm_show(const void *mem)
+{
+	struct rsm_view *view = rsm_view_find(mem);
+
+	return rsm_put(view->fd, view->mem, 0, view->length, NULL);
+}
+
+/* Store to it without looking at it. */
+static inline int rsm_store(void *mem, size_t offset, const void *from,
+			    size_t size)
+{
+	return rsm_put(rsm_view_find(mem)->fd, from, offset, size, NULL);
+}
+
+/* Wait until nothing is left of the segment. */
+static inline void rsm_view_wait_ended(const void *mem)
+{
+	rsm_wait_aborted(rsm_view_find(mem)->fd);
+}
+
+/* Whether nothing is left of it. */
+static inline bool rsm_view_ended(const void *mem, size_t length)
+{
+	struct rsm_view *view = rsm_view_find(mem);
+
+	(void)length;
+	return rsm_get(view->fd, view->mem, 0, 1, NULL) == -ECONNABORTED;
+}
+
+#else
+
+static inline void *rsm_view_of(int fd, size_t length, int prot)
+{
+	return rsm_map(fd, length, prot);
+}
+
+static inline void rsm_view_close(void *mem, size_t length)
+{
+	munmap(mem, length);
+}
+
+static inline char *rsm_look(const void *mem)
+{
+	return (char *)mem;
+}
+
+static inline int rsm_show(const void *mem)
+{
+	(void)mem;
+	return 0;
+}
+
+static inline int rsm_store(void *mem, size_t offset, const void *from,
+			    size_t size)
+{
+	memcpy((char *)mem + offset, from, size);
+	return 0;
+}
+
+static inline void rsm_view_wait_ended(const void *mem)
+{
+	(void)mem;
+}
+
+static inline bool rsm_view_ended(const void *mem, size_t length)
+{
+	return rsm_is_zero(mem, length);
+}
+
+#endif
+
+/* Connect with both rights and see all: what is seen, or MAP_FAILED. */
+static inline void *rsm_import_view(const struct rsm_scene *scene, __u32 segid,
+				    size_t length)
+{
+	int fd = rsm_import(scene, segid, RSM_RIGHT_READ | RSM_RIGHT_WRITE);
+	void *view;
+
+	if (fd < 0)
+		return MAP_FAILED;
+	view = rsm_view_of(fd, length, PROT_READ | PROT_WRITE);
+	close(fd);
+	return view;
 }
 
 /* Set a parameter of the module, and return what it was. */

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Three machines, each with a controller rdma0 that knows the others. The
+ * first one runs the tests; the others serve a segment each, and do what is put
+ * into it: see rdma_serve.c. The second is cut off, the third dies.
+ */
+#define RSM_REMOTE
+#include "rsm_utils.h"
+
+#include <pthread.h>
+
+#include "rdma_serve.h"
+
+#define RIGHTS (RSM_RIGHT_READ | RSM_RIGHT_WRITE)
+
+/* Machines boot, one after the other, and links come up. */
+#define BOOT_MS 240000
+#define ANSWER_MS 30000
+
+FIXTURE(nodes)
+{
+	struct rsm_scene scene;
+};
+
+FIXTURE_SETUP(nodes)
+{
+	ASSERT_OK(rsm_scene_open(&self->scene));
+}
+
+FIXTURE_TEARDOWN(nodes)
+{
+	EXPECT_TRUE(rsm_scene_close(&self->scene));
+}
+
+/* Connect to what a machine serves, as soon as it does. */
+static int connect_to(const struct rsm_scene *scene, __u32 node, long ms)
+{
+	long end = rsm_now_ms() + ms;
+	int fd, ret;
+
+	do {
+		ret = rsm_connect(scene->fd, scene->controller, node,
+				  SERVE_ID(node), RIGHTS, &fd, NULL);
+		if (!ret)
+			return fd;
+		rsm_sleep_ms(100);
+	} while (rsm_now_ms() < end);
+	return ret;
+}
+
+static long get_word(int fd, __u64 offset)
+{
+	long word = -1;
+	int ret = rsm_get(fd, &word, offset, sizeof(word), NULL);
+
+	return ret ?: word;
+}
+
+static int put_word(int fd, __u64 offset, long word)
+{
+	return rsm_put(fd, &word, offset, sizeof(word), NULL);
+}
+
+/* Have the server do something. */
+static int order(int fd, long what)
+{
+	int ret = put_word(fd, SERVE_ORDER, what);
+
+	return ret ?: rsm_post(fd, 0, NULL);
+}
+
+static bool becomes(int fd, __u64 offset, long expected)
+{
+	long end = rsm_now_ms() + ANSWER_MS;
+
+	while (get_word(fd, offset) != expected) {
+		if (rsm_now_ms() > end)
+			return false;
+		rsm_sleep_ms(1);
+	}
+	return true;
+}
+
+static bool is_dead(int fd)
+{
+	struct pollfd pollfd = { .fd = fd };
+
+	return poll(&pollfd, 1, 0) == 1 && pollfd.revents & POLLHUP;
+}
+
+/* How many milliseconds it takes until a connection ends, or -1 */
+static long time_of_death(int fd, bool busy)
+{
+	long begin = rsm_now_ms();
+
+	while (!is_dead(fd)) {
+		if (rsm_now_ms() - begin > ANSWER_MS)
+			return -1;
+		if (busy)
+			get_word(fd, 0);
+		else
+			rsm_sleep_ms(1);
+	}
+	return rsm_now_ms() - begin;
+}
+
+TEST_F_TIMEOUT(nodes, both_answer, 300)
+{
+	__u32 node;
+	int fd;
+
+	for (node = 2; node <= 3; node++) {
+		fd = connect_to(&self->scene, node, BOOT_MS);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(node, get_word(fd, SERVE_NODE));
+		EXPECT_OK(order(fd, SERVE_POST));
+		EXPECT_OK(rsm_take(fd, ANSWER_MS * 1000000ULL, NULL));
+		EXPECT_OK(close(fd));
+	}
+}
+
+TEST_F_TIMEOUT(nodes, large_copies, 300)
+{
+	int fd = connect_to(&self->scene, 2, ANSWER_MS);
+	size_t length = SERVE_LENGTH - SERVE_DATA;
+	char *data = rsm_alloc(length);
+	char *back = rsm_alloc(length);
+	int i;
+
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 3; i++) {
+		rsm_stamp(data, length, i + 1);
+		ASSERT_OK(rsm_put(fd, data, SERVE_DATA, length, NULL));
+		memset(back, 0, length);
+		ASSERT_OK(rsm_get(fd, back, SERVE_DATA, length, NULL));
+		EXPECT_EQ(0, memcmp(data, back, length));
+	}
+	EXPECT_OK(close(fd));
+}
+
+struct load {
+	int fd;
+	bool stop;
+	long failed;
+	long copies;
+};
+
+static void *run_load(void *arg)
+{
+	static __thread char data[65536];
+	struct load *load = arg;
+
+	while (!__atomic_load_n(&load->stop, __ATOMIC_RELAXED)) {
+		load->failed += !!rsm_put(load->fd, data, SERVE_DATA,
+					  sizeof(data), NULL);
+		load->failed += !!rsm_get(load->fd, data, SERVE_DATA,
+					  sizeof(data), NULL);
+		load->copies += 2;
+	}
+	return NULL;
+}
+
+/* From machine to machine, with both sides busy, nothing fails. */
+TEST_F_TIMEOUT(nodes, rebind_under_load, 600)
+{
+	struct load load = { .fd = connect_to(&self->scene, 2, ANSWER_MS) };
+	pthread_t thread;
+	long i, rebinds;
+
+	ASSERT_LE(0, load.fd);
+	rebinds = get_word(load.fd, SERVE_REBINDS);
+	ASSERT_OK(pthread_create(&thread, NULL, run_load, &load));
+	for (i = 1; i <= 15; i++) {
+		EXPECT_OK(order(load.fd, SERVE_REBIND));
+		EXPECT_TRUE(becomes(load.fd, SERVE_REBINDS, rebinds + i));
+	}
+	__atomic_store_n(&load.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, load.failed);
+	EXPECT_LT(0, load.copies);
+	EXPECT_EQ(0, get_word(load.fd, SERVE_FAILED));
+	EXPECT_FALSE(is_dead(load.fd));
+	EXPECT_OK(close(load.fd));
+}
+
+/* The process ends, and its machine goes on. */
+TEST_F_TIMEOUT(nodes, exporter_is_killed, 300)
+{
+	int fd = connect_to(&self->scene, 2, ANSWER_MS);
+
+	ASSERT_LE(0, fd);
+	EXPECT_OK(order(fd, SERVE_EXIT));
+	EXPECT_LE(0, time_of_death(fd, false));
+	EXPECT_EQ(-ECONNABORTED, get_word(fd, 0));
+	EXPECT_OK(close(fd));
+	/* Another one takes its place. */
+	fd = connect_to(&self->scene, 2, ANSWER_MS);
+	ASSERT_LE(0, fd);
+	EXPECT_OK(close(fd));
+}
+
+/* Both sides notice, and come together again when the link is up. */
+TEST_F_TIMEOUT(nodes, partition, 300)
+{
+	int fd = connect_to(&self->scene, 2, ANSWER_MS);
+	long ms;
+
+	ASSERT_LE(0, fd);
+	EXPECT_OK(order(fd, SERVE_CUT));
+	ms = time_of_death(fd, false);
+	TH_LOG("noticed after %ld ms", ms);
+	EXPECT_LE(0, ms);
+	EXPECT_EQ(-ECONNABORTED, get_word(fd, 0));
+	EXPECT_OK(close(fd));
+	fd = connect_to(&self->scene, 2, ANSWER_MS);
+	ASSERT_LE(0, fd);
+	/* What the exporter's machine had left of it while it was cut off */
+	EXPECT_TRUE(becomes(fd, SERVE_IMPORTS, SERVE_NONE));
+	EXPECT_OK(close(fd));
+}
+
+/* A machine that is gone says nothing any more. */
+TEST_F_TIMEOUT(nodes, node_dies, 300)
+{
+	int idle = connect_to(&self->scene, 3, ANSWER_MS);
+	int busy = connect_to(&self->scene, 3, ANSWER_MS);
+	long ms;
+
+	ASSERT_LE(0, idle);
+	ASSERT_LE(0, busy);
+	EXPECT_OK(order(busy, SERVE_DIE));
+	ms = time_of_death(busy, true);
+	TH_LOG("busy connection: noticed after %ld ms", ms);
+	EXPECT_LE(0, ms);
+	ms = time_of_death(idle, false);
+	TH_LOG("idle connection: noticed %ld ms later", ms);
+	EXPECT_LE(0, ms);
+	EXPECT_EQ(-ECONNABORTED, get_word(busy, 0));
+	EXPECT_EQ(-ECONNABORTED, get_word(idle, 0));
+	EXPECT_EQ(-EHOSTUNREACH,
+		  rsm_connect(self->scene.fd, self->scene.controller, 3,
+			      SERVE_ID(3), RIGHTS, &busy, NULL));
+	EXPECT_OK(close(idle));
+}
+
+/* So that its machine can be looked at, too. */
+TEST_F_TIMEOUT(nodes, the_other_stops, 120)
+{
+	int fd = connect_to(&self->scene, 2, ANSWER_MS);
+
+	ASSERT_LE(0, fd);
+	EXPECT_OK(order(fd, SERVE_STOP));
+	EXPECT_LE(0, time_of_death(fd, false));
+	EXPECT_OK(close(fd));
+	/* Its controller is removed without our help. */
+	rsm_sleep_ms(5000);
+}
+
+TEST_HARNESS_MAIN
