@@ -72,11 +72,12 @@ static int copy_present(struct copy *copy, size_t size)
 		return ret;
 	kaddr += offset_in_page(copy->offset);
 	pagefault_disable();
-	/* Who else changes what is in the segment is its users' affair. */
 	if (copy->put)
+		/* What is in the segment is its users' affair. */
 		missed = data_race(__copy_from_user_inatomic(kaddr, copy->uaddr,
 							     size));
 	else
+		/* As above */
 		missed = data_race(__copy_to_user_inatomic(copy->uaddr, kaddr,
 							   size));
 	pagefault_enable();

@@ -304,14 +304,11 @@ static const struct config_item_type nodes_type = {
 
 /* Controllers */
 
-/* Lock a controller to configure it; it may not be in use. */
-static int lock_disabled(struct rsm_rdma_ctl *rctl)
+/* What others know of a controller does not change. */
+static int check_disabled(const struct rsm_rdma_ctl *rctl)
 {
-	mutex_lock(&rctl->mutex);
-	if (!rctl->enabled)
-		return 0;
-	mutex_unlock(&rctl->mutex);
-	return -EBUSY;
+	lockdep_assert_held(&rctl->mutex);
+	return rctl->enabled ? -EBUSY : 0;
 }
 
 static ssize_t ctl_address_show(struct config_item *item, char *page)
@@ -332,12 +329,15 @@ static ssize_t ctl_address_store(struct config_item *item, const char *page,
 	struct sockaddr_storage addr = {};
 	int ret;
 
-	ret = parse_addr(page, length, &addr) ?: lock_disabled(rctl);
+	ret = parse_addr(page, length, &addr);
 	if (ret)
 		return ret;
-	rctl->addr = addr;
+	mutex_lock(&rctl->mutex);
+	ret = check_disabled(rctl);
+	if (!ret)
+		rctl->addr = addr;
 	mutex_unlock(&rctl->mutex);
-	return length;
+	return ret ?: length;
 }
 
 static ssize_t ctl_node_id_show(struct config_item *item, char *page)
@@ -357,12 +357,11 @@ static ssize_t ctl_node_id_store(struct config_item *item, const char *page,
 		ret = -EINVAL;
 	if (ret)
 		return ret;
-	ret = lock_disabled(rctl);
-	if (ret)
-		return ret;
-	if (rsm_rdma_find_node(rctl, id))
+	mutex_lock(&rctl->mutex);
+	ret = check_disabled(rctl);
+	if (!ret && rsm_rdma_find_node(rctl, id))
 		ret = -EEXIST;
-	else
+	if (!ret)
 		rctl->ctl.local_node = id;
 	mutex_unlock(&rctl->mutex);
 	return ret ?: length;
@@ -379,13 +378,14 @@ static ssize_t ctl_key_store(struct config_item *item, const char *page,
 		used--;
 	if (used > sizeof(rctl->key))
 		return -EINVAL;
-	ret = lock_disabled(rctl);
-	if (ret)
-		return ret;
-	memcpy(rctl->key, page, used);
-	rctl->key_length = used;
+	mutex_lock(&rctl->mutex);
+	ret = check_disabled(rctl);
+	if (!ret) {
+		memcpy(rctl->key, page, used);
+		rctl->key_length = used;
+	}
 	mutex_unlock(&rctl->mutex);
-	return length;
+	return ret ?: length;
 }
 
 static ssize_t ctl_trusted_show(struct config_item *item, char *page)
@@ -400,12 +400,15 @@ static ssize_t ctl_trusted_store(struct config_item *item, const char *page,
 	bool trusted;
 	int ret;
 
-	ret = kstrtobool(page, &trusted) ?: lock_disabled(rctl);
+	ret = kstrtobool(page, &trusted);
 	if (ret)
 		return ret;
-	rctl->trusted = trusted;
+	mutex_lock(&rctl->mutex);
+	ret = check_disabled(rctl);
+	if (!ret)
+		rctl->trusted = trusted;
 	mutex_unlock(&rctl->mutex);
-	return length;
+	return ret ?: length;
 }
 
 static ssize_t store_number(const char *page, size_t length,

@@ -260,7 +260,7 @@ static int add_connections(struct survey *survey, rsm_connections_t *con)
 
 	/* The structure has room for the first one. */
 	topo = realloc(survey->topology,
-		       sizeof(*topo) + count * sizeof(topo->connections[0]));
+		       sizeof(*topo) + count * sizeof(rsm_connections_t *));
 	if (!con || !topo) {
 		free(con);
 		survey->topology = topo ?: survey->topology;
