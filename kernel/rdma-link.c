@@ -492,8 +492,9 @@ static int link_connect(struct rsm_controller *ctl, struct rsm_link_info *info,
 
 	conn = rsm_rdma_conn_alloc(rctl, info->node, true, link_work);
 	if (!conn)
-		return READ_ONCE(rctl->closed) ? RSM_ERR_CTLR_NOT_PRESENT :
-						 -ENOMEM;
+		return READ_ONCE(rctl->closed) ?
+			       RSM_ERR_CTLR_NOT_PRESENT :
+			       RSM_ERR_INSUFFICIENT_RESOURCES;
 	conn->seg = seg;
 	ret = establish(conn, info);
 	rsm_rdma_conn_made(conn);

@@ -139,7 +139,8 @@ bool rsm_rdma_add_conn(struct rsm_rdma_ctl *rctl, struct rsm_rdma_conn *conn)
 	added = !rctl->closed &&
 		(conn->importing ? rctl->nr_links : rctl->nr_peers) <
 			READ_ONCE(rctl->max_connections) &&
-		count_strangers(rctl, conn->node) < STRANGERS_MAX;
+		(conn->importing ||
+		 count_strangers(rctl, conn->node) < STRANGERS_MAX);
 	if (added) {
 		list_add(&conn->entry, &rctl->conns);
 		*(conn->importing ? &rctl->nr_links : &rctl->nr_peers) += 1;
