@@ -28,6 +28,19 @@ void rsm_signal_add(struct rsm_handle *handle, u32 count, bool accumulate)
 	wake_up_poll(&handle->wait, EPOLLIN | EPOLLRDNORM);
 }
 
+/**
+ * rsm_signal_add_remote() - make signals pending that came from elsewhere
+ * @handle: the handle, whose segment is locked
+ * @count: how many
+ * @once: one before these, if none is pending
+ */
+void rsm_signal_add_remote(struct rsm_handle *handle, u32 count, bool once)
+{
+	if (once)
+		rsm_signal_add(handle, 1, false);
+	rsm_signal_add(handle, count, true);
+}
+
 static int post_to_export(struct rsm_handle *handle, bool accumulate)
 {
 	struct rsm_segment *seg = handle->seg;

@@ -86,20 +86,22 @@ void rsm_import_set_rebinds(struct rsm_segment *seg)
 	for_live_imports(seg, IMPORT_BATCH, set_rebinds);
 }
 
-static void post(struct rsm_segment *seg, struct rsm_import *imp)
+static void post_one(struct rsm_import *imp, bool accumulate)
 {
 	if (imp->peer)
-		rsm_peer_signal(imp->peer, true);
+		rsm_peer_signal(imp->peer, accumulate);
 	else
-		rsm_signal_add(&imp->handle, 1, true);
+		rsm_signal_add(&imp->handle, 1, accumulate);
+}
+
+static void post(struct rsm_segment *seg, struct rsm_import *imp)
+{
+	post_one(imp, true);
 }
 
 static void post_if_none(struct rsm_segment *seg, struct rsm_import *imp)
 {
-	if (imp->peer)
-		rsm_peer_signal(imp->peer, false);
-	else
-		rsm_signal_add(&imp->handle, 1, false);
+	post_one(imp, false);
 }
 
 /* Post a signal to each import; see rsm_signal_add(). */

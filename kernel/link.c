@@ -83,11 +83,8 @@ void rsm_link_signal(struct rsm_segment *seg, u32 count, bool once)
 
 	spin_lock(&seg->lock);
 	/* Only an abort takes the import off the list for a moment. */
-	list_for_each_entry(imp, &seg->imports, link) {
-		if (once)
-			rsm_signal_add(&imp->handle, 1, false);
-		rsm_signal_add(&imp->handle, count, true);
-	}
+	list_for_each_entry(imp, &seg->imports, link)
+		rsm_signal_add_remote(&imp->handle, count, once);
 	spin_unlock(&seg->lock);
 }
 EXPORT_SYMBOL_GPL(rsm_link_signal);

@@ -255,9 +255,7 @@ int rsm_peer_post(struct rsm_peer *peer, u32 count, bool once)
 
 	spin_lock(&seg->lock);
 	if (!peer->imp.handle.ended) {
-		if (once)
-			rsm_signal_add(&seg->handle, 1, false);
-		rsm_signal_add(&seg->handle, count, true);
+		rsm_signal_add_remote(&seg->handle, count, once);
 		ret = 0;
 	}
 	spin_unlock(&seg->lock);

@@ -8,12 +8,9 @@
  */
 #include <crypto/algapi.h>
 #include <linux/err.h>
+#include <linux/string.h>
 
 #include "rdma.h"
-
-/* Each kind of proof has a name of its own, so that none passes for another. */
-#define REPLY "reply"
-#define OPEN "open"
 
 /**
  * rsm_rdma_auth_init() - get ready to check who knows the key
@@ -43,32 +40,15 @@ int rsm_rdma_auth_init(struct rsm_rdma_ctl *rctl)
 	return 0;
 }
 
-static int mac_reply(struct rsm_rdma_ctl *rctl,
-		     const struct rsm_wire_request *request,
-		     const struct rsm_wire_reply *reply, u8 *mac)
+/*
+ * The HMAC of @name, the request, @length bytes of the reply, and @rest; 0 without
+ * a key. Each kind of proof has a name, so that none passes for another.
+ */
+static int make_mac(struct crypto_shash *hmac, const char *name,
+		    const struct rsm_wire_request *request,
+		    const struct rsm_wire_reply *reply, size_t length,
+		    const void *rest, size_t rest_length, u8 *mac)
 {
-	SHASH_DESC_ON_STACK(desc, rctl->hmac);
-	int ret;
-
-	memset(mac, 0, RSM_WIRE_MAC);
-	if (!rctl->hmac)
-		return 0;
-	desc->tfm = rctl->hmac;
-	ret = crypto_shash_init(desc) ?:
-	      crypto_shash_update(desc, REPLY, sizeof(REPLY)) ?:
-	      crypto_shash_update(desc, (const u8 *)request,
-				  sizeof(*request)) ?:
-	      crypto_shash_update(desc, (const u8 *)reply,
-				  offsetof(typeof(*reply), mac)) ?:
-	      crypto_shash_final(desc, mac);
-	shash_desc_zero(desc);
-	return ret;
-}
-
-static int mac_open(const struct rsm_rdma_conn *conn,
-		    const struct rsm_wire_open *open, u8 *mac)
-{
-	struct crypto_shash *hmac = conn->ctl->hmac;
 	SHASH_DESC_ON_STACK(desc, hmac);
 	int ret;
 
@@ -77,17 +57,31 @@ static int mac_open(const struct rsm_rdma_conn *conn,
 		return 0;
 	desc->tfm = hmac;
 	ret = crypto_shash_init(desc) ?:
-	      crypto_shash_update(desc, OPEN, sizeof(OPEN)) ?:
-	      crypto_shash_update(desc, (const u8 *)&conn->request,
-				  sizeof(conn->request)) ?:
-	      crypto_shash_update(desc, (const u8 *)&conn->reply,
-				  sizeof(conn->reply)) ?:
-	      crypto_shash_update(desc, (const u8 *)&open->id,
-				  offsetof(typeof(*open), mac) -
-				  offsetof(typeof(*open), id)) ?:
+	      crypto_shash_update(desc, name, strlen(name) + 1) ?:
+	      crypto_shash_update(desc, (const u8 *)request,
+				  sizeof(*request)) ?:
+	      crypto_shash_update(desc, (const u8 *)reply, length) ?:
+	      crypto_shash_update(desc, rest, rest_length) ?:
 	      crypto_shash_final(desc, mac);
 	shash_desc_zero(desc);
 	return ret;
+}
+
+static int mac_reply(struct rsm_rdma_ctl *rctl,
+		     const struct rsm_wire_request *request,
+		     const struct rsm_wire_reply *reply, u8 *mac)
+{
+	return make_mac(rctl->hmac, "reply", request, reply,
+			offsetof(typeof(*reply), mac), NULL, 0, mac);
+}
+
+static int mac_open(const struct rsm_rdma_conn *conn,
+		    const struct rsm_wire_open *open, u8 *mac)
+{
+	return make_mac(conn->ctl->hmac, "open", &conn->request, &conn->reply,
+			sizeof(conn->reply), &open->id,
+			offsetof(typeof(*open), mac) -
+				offsetof(typeof(*open), id), mac);
 }
 
 /* Fill in the proof in @reply. 0 or -errno */

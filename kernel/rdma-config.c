@@ -103,7 +103,7 @@ bool rsm_rdma_same_host(const struct sockaddr_storage *one,
 /* Nodes */
 
 /* The node @id, or NULL. */
-struct rsm_rdma_node *rsm_rdma_find_node(struct rsm_rdma_ctl *rctl, u32 id)
+static struct rsm_rdma_node *find_node(struct rsm_rdma_ctl *rctl, u32 id)
 {
 	lockdep_assert_held(&rctl->mutex);
 	return xa_load(&rctl->nodes, id);
@@ -117,7 +117,7 @@ int rsm_rdma_node_addr(struct rsm_rdma_ctl *rctl, u32 id,
 	int ret = -ENOENT;
 
 	mutex_lock(&rctl->mutex);
-	node = rsm_rdma_find_node(rctl, id);
+	node = find_node(rctl, id);
 	if (id == rctl->ctl.local_node)
 		*addr = rctl->addr;
 	else if (node)
@@ -136,7 +136,7 @@ void rsm_rdma_node_note(struct rsm_rdma_ctl *rctl, u32 id, bool lost)
 	struct rsm_rdma_node *node;
 
 	mutex_lock(&rctl->mutex);
-	node = rsm_rdma_find_node(rctl, id);
+	node = find_node(rctl, id);
 	if (node) {
 		WRITE_ONCE(node->lost_at, jiffies);
 		WRITE_ONCE(node->lost, lost);
@@ -359,7 +359,7 @@ static ssize_t ctl_node_id_store(struct config_item *item, const char *page,
 		return ret;
 	mutex_lock(&rctl->mutex);
 	ret = check_disabled(rctl);
-	if (!ret && rsm_rdma_find_node(rctl, id))
+	if (!ret && find_node(rctl, id))
 		ret = -EEXIST;
 	if (!ret)
 		rctl->ctl.local_node = id;
@@ -558,7 +558,7 @@ static bool is_name(const char *name)
 		if (!isdigit(name[i]))
 			return false;
 	/* The library takes no number for 0, and 01 for 1. */
-	return letters && letters < length && length < RSM_RDMA_NAME_MAX &&
+	return letters && letters < length && length < RSM_CONTROLLER_NAME_MAX &&
 	       (name[letters] != '0' || letters + 1 == length);
 }
 

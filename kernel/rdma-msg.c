@@ -128,13 +128,24 @@ static void put_header(struct rsm_rdma_conn *conn,
 	__clear_bit(RSM_RDMA_SEND_CREDIT, &conn->pending);
 }
 
-static int post_send(struct rsm_rdma_conn *conn, struct rsm_rdma_buffer *buffer)
+/* Hand the first bytes of a buffer to the device. */
+static struct ib_sge give(const struct rsm_rdma_buffer *buffer, u32 length)
 {
-	struct ib_sge sge = {
+	struct rsm_rdma_conn *conn = buffer->conn;
+
+	ib_dma_sync_single_for_device(conn->id->device, buffer->dma, length,
+				      DMA_BIDIRECTIONAL);
+	return (struct ib_sge){
 		.addr = buffer->dma,
-		.length = le16_to_cpu(buffer->message->header.length),
+		.length = length,
 		.lkey = conn->pd->local_dma_lkey,
 	};
+}
+
+static int post_send(struct rsm_rdma_conn *conn, struct rsm_rdma_buffer *buffer)
+{
+	struct ib_sge sge =
+		give(buffer, le16_to_cpu(buffer->message->header.length));
 	struct ib_send_wr wr = {
 		.wr_cqe = &buffer->cqe,
 		.sg_list = &sge,
@@ -143,8 +154,6 @@ static int post_send(struct rsm_rdma_conn *conn, struct rsm_rdma_buffer *buffer)
 		.send_flags = IB_SEND_SIGNALED,
 	};
 
-	ib_dma_sync_single_for_device(conn->id->device, sge.addr, sge.length,
-				      DMA_BIDIRECTIONAL);
 	return ib_post_send(conn->id->qp, &wr, NULL);
 }
 
@@ -325,19 +334,13 @@ static bool take(struct rsm_rdma_conn *conn,
 static int post_receive(struct rsm_rdma_conn *conn,
 			struct rsm_rdma_buffer *buffer)
 {
-	struct ib_sge sge = {
-		.addr = buffer->dma,
-		.length = sizeof(*buffer->message),
-		.lkey = conn->pd->local_dma_lkey,
-	};
+	struct ib_sge sge = give(buffer, sizeof(*buffer->message));
 	const struct ib_recv_wr wr = {
 		.wr_cqe = &buffer->cqe,
 		.sg_list = &sge,
 		.num_sge = 1,
 	};
 
-	ib_dma_sync_single_for_device(conn->id->device, sge.addr, sge.length,
-				      DMA_BIDIRECTIONAL);
 	return ib_post_recv(conn->id->qp, &wr, NULL);
 }
 

@@ -93,12 +93,11 @@ static bool open_peer(struct rsm_rdma_conn *conn)
 static void drop_old(struct rsm_rdma_conn *conn)
 {
 	struct rsm_rdma_reg *old = conn->old_reg;
-	unsigned long flags;
 	u32 acked;
 
-	spin_lock_irqsave(&conn->lock, flags);
+	spin_lock_irq(&conn->lock);
 	acked = conn->acked;
-	spin_unlock_irqrestore(&conn->lock, flags);
+	spin_unlock_irq(&conn->lock);
 	if (!old || acked != conn->epoch)
 		return;
 	WRITE_ONCE(conn->old_reg, NULL);
@@ -213,13 +212,11 @@ static bool take_open(struct rsm_rdma_conn *conn,
 
 static bool take_ack(struct rsm_rdma_conn *conn, const struct rsm_wire_ack *ack)
 {
-	unsigned long flags;
-
 	if (ack->reserved)
 		return false;
-	spin_lock_irqsave(&conn->lock, flags);
+	spin_lock_irq(&conn->lock);
 	conn->acked = le32_to_cpu(ack->epoch);
-	spin_unlock_irqrestore(&conn->lock, flags);
+	spin_unlock_irq(&conn->lock);
 	queue_work(rsm_rdma_wq, &conn->work);
 	return true;
 }
@@ -379,10 +376,10 @@ int rsm_rdma_peer_request(struct rsm_rdma_ctl *rctl, struct rdma_cm_id *id,
 		return reject(id, RSM_WIRE_BUSY);
 	conn->request = request;
 	conn->id = id;
+	/* The id is the connection's from here on. */
 	id->context = conn;
 	id->event_handler = peer_event;
-	/* The id is the connection's from here on. */
-	/* Once more: it is cut off from here on if its node is removed. */
+	/* Once more: only now it is cut off if its node is removed. */
 	reason = judge(rctl, id, &request);
 	if (reason || rsm_rdma_conn_prepare(conn) || accept(conn, param)) {
 		reject(id, reason ?: RSM_WIRE_BUSY);

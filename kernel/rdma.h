@@ -36,7 +36,6 @@
 
 struct rsm_rdma_conn;
 
-#define RSM_RDMA_NAME_MAX RSM_CONTROLLER_NAME_MAX
 #define RSM_RDMA_KEY_MAX 128
 
 /* How long a node is held to be unreachable */
@@ -106,7 +105,7 @@ struct rsm_rdma_ctl {
 	struct config_group group;
 	struct config_group nodes_group;
 	struct rsm_controller ctl;
-	char name[RSM_RDMA_NAME_MAX];
+	char name[RSM_CONTROLLER_NAME_MAX];
 	struct sockaddr_storage addr;
 	u8 key[RSM_RDMA_KEY_MAX];
 	unsigned int key_length;
@@ -147,7 +146,6 @@ static inline struct rsm_rdma_ctl *to_rdma_ctl(const struct rsm_controller *ctl)
 
 int rsm_rdma_config_init(void);
 void rsm_rdma_config_exit(void);
-struct rsm_rdma_node *rsm_rdma_find_node(struct rsm_rdma_ctl *rctl, u32 id);
 int rsm_rdma_node_addr(struct rsm_rdma_ctl *rctl, u32 id,
 		       struct sockaddr_storage *addr);
 u32 rsm_rdma_node_state(const struct rsm_rdma_node *node);

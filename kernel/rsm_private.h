@@ -445,6 +445,7 @@ int rsm_status_mmap(struct vm_area_struct *vma, struct page *page);
 
 /* event.c */
 void rsm_signal_add(struct rsm_handle *handle, u32 count, bool accumulate);
+void rsm_signal_add_remote(struct rsm_handle *handle, u32 count, bool once);
 int rsm_signal_post(struct rsm_ucmd *ucmd);
 int rsm_signal_wait(struct rsm_ucmd *ucmd);
 
