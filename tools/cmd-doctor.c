@@ -128,7 +128,7 @@ static void run_json(struct doctor *doctor)
 
 static int examine(struct doctor *doctor)
 {
-	doctor->module = module_open();
+	doctor->module = module_open(MODULE_NAME);
 	if (!doctor->module) {
 		out_error(WORD, "libkmod cannot be set up: no memory");
 		return EXIT_FAILED;

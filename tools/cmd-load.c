@@ -299,7 +299,7 @@ static int load_main(int argc, char **argv)
 		default:
 			return cmd_usage_told(WORD);
 		}
-	module = module_open();
+	module = module_open(MODULE_NAME);
 	if (!module) {
 		out_error(WORD, "libkmod cannot be set up: no memory");
 		return EXIT_FAILED;

@@ -192,7 +192,7 @@ static void print_text(const struct status *status)
 
 static int tell(bool as_json)
 {
-	struct module *module = module_open();
+	struct module *module = module_open(MODULE_NAME);
 	struct status status;
 
 	if (!module) {

@@ -224,7 +224,7 @@ static int unload_main(int argc, char **argv)
 		}
 	if (argv[optind])
 		return cmd_usage(WORD, "\"%s\" is not expected", argv[optind]);
-	module = module_open();
+	module = module_open(MODULE_NAME);
 	if (!module) {
 		out_error(WORD, "libkmod cannot be set up: no memory");
 		return EXIT_FAILED;

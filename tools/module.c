@@ -26,7 +26,7 @@ struct module {
 	struct kmod_module *mod;
 };
 
-struct module *module_open(void)
+struct module *module_open(const char *name)
 {
 	struct module *module = calloc(1, sizeof(*module));
 
@@ -36,7 +36,7 @@ struct module *module_open(void)
 	if (module->ctx) {
 		/* What fails is told by who asked for it. */
 		kmod_set_log_priority(module->ctx, LOG_EMERG);
-		if (!kmod_module_new_from_name(module->ctx, MODULE_NAME,
+		if (!kmod_module_new_from_name(module->ctx, name,
 					       &module->mod))
 			return module;
 	}

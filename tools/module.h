@@ -38,8 +38,8 @@ struct module_param {
 
 struct module;
 
-/* Return: NULL if there is no memory. */
-struct module *module_open(void);
+/* @name: MODULE_NAME, or one that needs it. Return: NULL if there is no memory. */
+struct module *module_open(const char *name);
 void module_close(struct module *module);
 
 /* Whether it is there, and may be used by now */

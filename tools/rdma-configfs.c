@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "module.h"
 #include "rdma-configfs.h"
-#include "rdma-module.h"
 
 #define PATH_SIZE (sizeof(RDMA_ROOT) + RDMA_DIR_MAX + 32)
 
@@ -157,9 +157,23 @@ const char *rdma_remedy(int error)
 	return "see the kernel's log (dmesg)";
 }
 
+/* Returns 0 or -errno; -ENOENT: there is no file of it. */
+static int load(void)
+{
+	struct module *module = module_open(RDMA_MODULE);
+	int error = 0;
+
+	if (!module)
+		return -ENOMEM;
+	if (!module_is_loaded(module))
+		error = module_load(module, NULL);
+	module_close(module);
+	return error;
+}
+
 static bool load_module(const struct rdma_from *from)
 {
-	int error = -rdma_module_load();
+	int error = -load();
 
 	if (!error)
 		return true;
