@@ -249,7 +249,7 @@ TEST_F(export, create_twice_and_overlapping)
 				     self->mem + (i == 2 ? PAGE : 0), 3 * PAGE,
 				     0, &fd[i], NULL));
 		ASSERT_OK(rsm_publish(fd[i], &segid[i], NULL, 0, NULL));
-		map[i] = rsm_import_map(&self->scene, segid[i], 3 * PAGE);
+		map[i] = rsm_import_view(&self->scene, segid[i], 3 * PAGE);
 		ASSERT_NE(MAP_FAILED, map[i]);
 	}
 	EXPECT_EQ(self->scene.vm_pin + 9, rsm_vm_pin());
@@ -735,7 +735,7 @@ TEST_F(export, ipc_namespaces)
 	ASSERT_OK(rsm_export_new(&self->scene, LENGTH, 2, &there));
 	ASSERT_OK(rsm_unpublish(there.fd, NULL));
 	ASSERT_OK(rsm_publish(there.fd, &segid, NULL, 0, NULL));
-	map = rsm_import_map(&self->scene, SEGID, LENGTH);
+	map = rsm_import_view(&self->scene, SEGID, LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(-1, rsm_stamp_check(map, LENGTH, 2));
 	/* from here, too, unpublish finds the one that was published */
@@ -1004,7 +1004,7 @@ TEST_F(export, threat_55_what_is_exported_cannot_be_sealed)
 	fd = make(&self->scene, mem);
 	ASSERT_LE(0, fd);
 	ASSERT_OK(publish_as(fd, SEGID, NULL));
-	map = rsm_import_map(&self->scene, SEGID, LENGTH);
+	map = rsm_import_view(&self->scene, SEGID, LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 
 	EXPECT_EQ(-EBUSY, add_seal(memfd, F_SEAL_WRITE));
@@ -1049,7 +1049,7 @@ TEST_F(export, threat_55_sealed_contents_stay)
 	mem = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_PRIVATE, memfd, 0);
 	ASSERT_NE(MAP_FAILED, mem);
 	ASSERT_OK(publish_as(make(&self->scene, mem), SEGID, NULL));
-	map = rsm_import_map(&self->scene, SEGID, LENGTH);
+	map = rsm_import_view(&self->scene, SEGID, LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 	map[0] = 43;
 	EXPECT_EQ(43, mem[0]);
@@ -1510,7 +1510,7 @@ TEST_F(memory, threat_21_22_23_export)
 	ASSERT_OK(rsm_export_mem(&self->scene, self->mem, variant->length,
 				 &exp));
 	rsm_stamp(self->mem, variant->length, 1);
-	map = rsm_import_map(&self->scene, exp.segid, variant->length);
+	map = rsm_import_view(&self->scene, exp.segid, variant->length);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(-1, rsm_stamp_check(map, variant->length, 1));
 	rsm_stamp(map, variant->length, 2);
@@ -1549,7 +1549,7 @@ TEST_F(export, threat_23_import_mapping)
 	char *map;
 
 	ASSERT_OK(rsm_export_new(&self->scene, LENGTH, 1, &exp));
-	map = rsm_import_map(&self->scene, exp.segid, LENGTH);
+	map = rsm_import_view(&self->scene, exp.segid, LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_FAIL(EFAULT, RSM_ERR_BAD_ADDR,
 		    try_create(&self->scene, map, LENGTH, &error));
@@ -1598,7 +1598,7 @@ TEST_F(export, threat_17_exporter_unmaps)
 	char *map;
 
 	ASSERT_OK(rsm_export_new(&self->scene, LENGTH, 1, &exp));
-	map = rsm_import_map(&self->scene, exp.segid, LENGTH);
+	map = rsm_import_view(&self->scene, exp.segid, LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_OK(madvise(exp.mem, PAGE, MADV_DONTNEED));
 	EXPECT_EQ(-1, rsm_stamp_check(map, LENGTH, 1));
@@ -1606,7 +1606,7 @@ TEST_F(export, threat_17_exporter_unmaps)
 	EXPECT_EQ(-1, rsm_stamp_check(map, LENGTH, 1));
 	EXPECT_EQ(self->scene.vm_pin + 4, rsm_vm_pin());
 	/* also for one that maps it only now */
-	map = rsm_import_map(&self->scene, exp.segid, LENGTH);
+	map = rsm_import_view(&self->scene, exp.segid, LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(-1, rsm_stamp_check(map, LENGTH, 1));
 }
@@ -1622,7 +1622,7 @@ TEST_F(export, threat_17_file_truncated_and_punched)
 	ASSERT_NE(MAP_FAILED, mem);
 	rsm_stamp(mem, LENGTH, 1);
 	ASSERT_OK(rsm_export_mem(&self->scene, mem, LENGTH, &exp));
-	map = rsm_import_map(&self->scene, exp.segid, LENGTH);
+	map = rsm_import_view(&self->scene, exp.segid, LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 			    PAGE));
@@ -1639,7 +1639,7 @@ TEST_F(export, threat_14_exporter_forks)
 	pid_t pid;
 
 	ASSERT_OK(rsm_export_new(&self->scene, LENGTH, 1, &exp));
-	map = rsm_import_map(&self->scene, exp.segid, LENGTH);
+	map = rsm_import_view(&self->scene, exp.segid, LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 	pid = fork();
 	ASSERT_LE(0, pid);
@@ -1834,7 +1834,7 @@ static uintptr_t start_waiting_call(struct __test_metadata *_metadata,
 static void check_uffd_import(struct __test_metadata *_metadata,
 			      FIXTURE_DATA(uffd) *self, char late)
 {
-	char *map = rsm_import_map(&self->scene, self->call->segid, LENGTH);
+	char *map = rsm_import_view(&self->scene, self->call->segid, LENGTH);
 	size_t i;
 
 	ASSERT_NE(MAP_FAILED, map);
@@ -1906,7 +1906,7 @@ TEST_F(uffd, threat_23_page_is_refused)
 		EXPECT_TRUE(rsm_stats_settle(before));
 		return;
 	}
-	map = rsm_import_map(&self->scene, self->call->segid, LENGTH);
+	map = rsm_import_view(&self->scene, self->call->segid, LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(-1, rsm_stamp_check(map, LENGTH, 1));
 	EXPECT_EQ(before->page_sets + 1, rsm_stat("page_sets"));
@@ -1989,7 +1989,7 @@ TEST_F_TIMEOUT(export, threat_47_killed_with_much_memory, 300)
 	pid = rsm_start_child(create_large, large);
 	while (!__atomic_load_n(&large->segid, __ATOMIC_ACQUIRE))
 		rsm_sleep_ms(1);
-	map = rsm_import_map(&self->scene, large->segid, large->length);
+	map = rsm_import_view(&self->scene, large->segid, large->length);
 	ASSERT_NE(MAP_FAILED, map);
 	rsm_stamp(map, large->length, 1);
 	EXPECT_EQ(-1, rsm_stamp_check(map, large->length, 1));

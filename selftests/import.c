@@ -446,7 +446,7 @@ TEST_F(import, rights_of_the_class)
 
 TEST_F(import, own_segment)
 {
-	char *map = rsm_import_map(&self->scene, self->exp.segid, LENGTH);
+	char *map = rsm_import_view(&self->scene, self->exp.segid, LENGTH);
 
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(-1, rsm_stamp_check(map, LENGTH, 1));
@@ -476,7 +476,7 @@ TEST_F(import, many)
 TEST_F(import, closing_one_is_nothing_to_others)
 {
 	int one = rsm_import(&self->scene, self->exp.segid, RW);
-	char *map = rsm_import_map(&self->scene, self->exp.segid, LENGTH);
+	char *map = rsm_import_view(&self->scene, self->exp.segid, LENGTH);
 
 	ASSERT_LE(0, one);
 	ASSERT_NE(MAP_FAILED, map);
@@ -524,7 +524,7 @@ TEST_F(import, publish_again_leaves_old_imports_dead)
 		EXPECT_EQ(ENODEV, errno);
 	}
 	/* while a new one works */
-	map = rsm_import_map(&self->scene, segid, LENGTH);
+	map = rsm_import_view(&self->scene, segid, LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(-1, rsm_stamp_check(map, LENGTH, 1));
 }

@@ -844,7 +844,7 @@ TEST_F(io, threat_44_buffer_in_another_import)
 	char *map;
 
 	ASSERT_OK(rsm_export_new(&self->scene, LENGTH, 2, &other));
-	map = rsm_import_map(&self->scene, other.segid, LENGTH);
+	map = rsm_import_view(&self->scene, other.segid, LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_OK(rsm_put(self->fd, map, 0, LENGTH, NULL));
 	EXPECT_EQ(-1, rsm_stamp_check(self->exp.mem, LENGTH, 2));

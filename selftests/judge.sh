@@ -98,6 +98,24 @@ has_not()
 	done
 }
 
+# wrong STATUS PATTERN COMMAND...: it says what is wrong, where that is said
+wrong()
+{
+	expected=$1
+	pattern=$2
+	shift 2
+	status "$expected" "$@" && has "$tmp/err" "$pattern" &&
+		is_empty "$tmp/out"
+}
+
+# as USER ARGUMENT...: rsmctl, run by somebody else
+as()
+{
+	user=$1
+	shift
+	su -s /bin/sh -c 'exec rsmctl "$@"' -- "$user" sh "$@"
+}
+
 # eventually COMMAND...: whether it succeeds before long
 eventually()
 {

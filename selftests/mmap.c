@@ -1059,12 +1059,12 @@ FIXTURE_SETUP(poison)
 	ASSERT_OK(rsm_scene_open(&self->scene));
 	ASSERT_OK(rsm_export_mem(&self->scene, self->mem, POISON_LENGTH,
 				 &self->exp));
-	self->touched = rsm_import_map(&self->scene, self->exp.segid,
-				       POISON_LENGTH);
+	self->touched = rsm_import_view(&self->scene, self->exp.segid,
+					POISON_LENGTH);
 	ASSERT_NE(MAP_FAILED, self->touched);
 	EXPECT_TRUE(stamped(self->touched, 0, POISON_LENGTH / PAGE, 1));
-	self->untouched = rsm_import_map(&self->scene, self->exp.segid,
-					 POISON_LENGTH);
+	self->untouched = rsm_import_view(&self->scene, self->exp.segid,
+					  POISON_LENGTH);
 	ASSERT_NE(MAP_FAILED, self->untouched);
 }
 
@@ -1109,7 +1109,7 @@ TEST_F(poison, threat_24_importers_see_the_page_or_nothing)
 	use_free_memory(_metadata);
 	check_poisoned(_metadata, self->touched, 1);
 	check_poisoned(_metadata, self->untouched, 1);
-	map = rsm_import_map(&self->scene, self->exp.segid, POISON_LENGTH);
+	map = rsm_import_view(&self->scene, self->exp.segid, POISON_LENGTH);
 	ASSERT_NE(MAP_FAILED, map);
 	check_poisoned(_metadata, map, 1);
 	ASSERT_OK(rsm_unpublish(self->exp.fd, NULL));
@@ -1404,7 +1404,7 @@ TEST_F(abort, threat_06_nor_what_comes_after_it)
 
 TEST_F(abort, trash_is_private_to_the_import)
 {
-	char *other = rsm_import_map(&self->mmap.scene, self->mmap.exp.segid,
+	char *other = rsm_import_view(&self->mmap.scene, self->mmap.exp.segid,
 				     LENGTH);
 	char *same = rsm_map(self->mmap.imp, LENGTH, PROT_RW);
 
@@ -1714,7 +1714,7 @@ static bool churn_load(struct churn *churn, unsigned int me, const char *map)
 /* A mapping of an import of its own, or NULL: it may be too late for one. */
 static char *churn_map(struct churn *churn)
 {
-	char *map = rsm_import_map(churn->scene,
+	char *map = rsm_import_view(churn->scene,
 				   __atomic_load_n(&churn->segid,
 						   __ATOMIC_ACQUIRE),
 				   CHURN_LENGTH);

@@ -6,8 +6,7 @@
  *
  * What needs machines that can be switched off is in rdma_nodes.sh.
  */
-#define RSM_REMOTE
-#include "rsm_utils.h"
+#include "rdma_utils.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -19,7 +18,6 @@
 #define EXPORTER 1
 #define IMPORTER 2
 #define LENGTH 0x100000UL
-#define RIGHTS (RSM_RIGHT_READ | RSM_RIGHT_WRITE)
 
 /* How long it may take until the other side knows of an end */
 #define BOUNDED_MS 5000
@@ -183,32 +181,11 @@ FIXTURE_TEARDOWN(nodes)
 	EXPECT_EQ(-ENOENT, config_rmdir("rdma9"));
 }
 
-static bool is_dead(int fd)
-{
-	struct pollfd pollfd = { .fd = fd };
-
-	return poll(&pollfd, 1, 0) == 1 && pollfd.revents & POLLHUP;
-}
-
 static bool dies(int fd)
 {
 	struct pollfd pollfd = { .fd = fd };
 
 	return poll(&pollfd, 1, BOUNDED_MS) == 1 && pollfd.revents & POLLHUP;
-}
-
-/* The first word of the segment, as the importer gets it, or -errno */
-static long get_word(int fd, __u64 offset)
-{
-	long word = -1;
-	int ret = rsm_get(fd, &word, offset, sizeof(word), NULL);
-
-	return ret ?: word;
-}
-
-static int put_word(int fd, __u64 offset, long word)
-{
-	return rsm_put(fd, &word, offset, sizeof(word), NULL);
 }
 
 static void set_word(char *mem, __u64 offset, long word)

@@ -4,14 +4,11 @@
  * first one runs the tests; the others serve a segment each, and do what is put
  * into it: see rdma_serve.c. The second is cut off, the third dies.
  */
-#define RSM_REMOTE
-#include "rsm_utils.h"
+#include "rdma_utils.h"
 
 #include <pthread.h>
 
 #include "rdma_serve.h"
-
-#define RIGHTS (RSM_RIGHT_READ | RSM_RIGHT_WRITE)
 
 /* Machines boot, one after the other, and links come up. */
 #define BOOT_MS 240000
@@ -48,19 +45,6 @@ static int connect_to(const struct rsm_scene *scene, __u32 node, long ms)
 	return ret;
 }
 
-static long get_word(int fd, __u64 offset)
-{
-	long word = -1;
-	int ret = rsm_get(fd, &word, offset, sizeof(word), NULL);
-
-	return ret ?: word;
-}
-
-static int put_word(int fd, __u64 offset, long word)
-{
-	return rsm_put(fd, &word, offset, sizeof(word), NULL);
-}
-
 /* Have the server do something. */
 static int order(int fd, long what)
 {
@@ -79,13 +63,6 @@ static bool becomes(int fd, __u64 offset, long expected)
 		rsm_sleep_ms(1);
 	}
 	return true;
-}
-
-static bool is_dead(int fd)
-{
-	struct pollfd pollfd = { .fd = fd };
-
-	return poll(&pollfd, 1, 0) == 1 && pollfd.revents & POLLHUP;
 }
 
 /* How many milliseconds it takes until a connection ends, or -1 */

@@ -754,20 +754,6 @@ static inline int rsm_import(const struct rsm_scene *scene, __u32 segid,
 	return ret ?: fd;
 }
 
-/* Connect with both rights and map all: the address, or MAP_FAILED. */
-static inline void *rsm_import_map(const struct rsm_scene *scene, __u32 segid,
-				   size_t length)
-{
-	int fd = rsm_import(scene, segid, RSM_RIGHT_READ | RSM_RIGHT_WRITE);
-	void *map;
-
-	if (fd < 0)
-		return MAP_FAILED;
-	map = rsm_map(fd, length, PROT_READ | PROT_WRITE);
-	close(fd);
-	return map;
-}
-
 /*
  * What an importer sees of a segment from its start on: a mapping. Where there
  * are none, it is memory of the importer's own, and copies from and to it.

@@ -50,13 +50,6 @@ end_all()
 	nothing_left
 }
 
-as()
-{
-	user=$1
-	shift
-	su -s /bin/sh -c 'exec rsmctl "$@"' -- "$user" sh "$@"
-}
-
 an_idle_machine()
 {
 	status 0 rsmctl list &&

@@ -39,24 +39,6 @@ unloaded()
 	[ ! -e "$SYS" ] || modprobe -r rsmctl
 }
 
-# wrong STATUS PATTERN COMMAND...: it says what is wrong, where that is said
-wrong()
-{
-	expected=$1
-	pattern=$2
-	shift 2
-	status "$expected" "$@" && has "$tmp/err" "$pattern" &&
-		is_empty "$tmp/out"
-}
-
-# as USER ARGUMENT...: rsmctl, run by somebody else
-as()
-{
-	user=$1
-	shift
-	su "$user" -c "exec rsmctl $*"
-}
-
 help_is_output_and_wrong_usage_is_not()
 {
 	status 0 rsmctl --help && has "$tmp/out" '^usage:' '^  load ' || return

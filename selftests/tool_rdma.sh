@@ -15,24 +15,6 @@ ROOT=/sys/kernel/config/rsm_rdma
 NOWHERE=192.0.2.1
 modprobe rsmctl || exit 1
 
-# wrong STATUS PATTERN COMMAND...: it says what is wrong, where that is said
-wrong()
-{
-	expected=$1
-	pattern=$2
-	shift 2
-	status "$expected" "$@" && has "$tmp/err" "$pattern" &&
-		is_empty "$tmp/out"
-}
-
-# as USER ARGUMENT...: rsmctl, run by somebody else
-as()
-{
-	user=$1
-	shift
-	su "$user" -c "exec rsmctl $*"
-}
-
 # Starts without controllers. Status 4: there is no module for them.
 fresh()
 {

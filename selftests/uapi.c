@@ -785,7 +785,7 @@ TEST_F(uapi, threat_44_access_list_in_an_import)
 	struct rsm_export exp;
 
 	ASSERT_OK(rsm_export_new(&self->scene, LENGTH, 1, &exp));
-	acl = rsm_import_map(&self->scene, exp.segid, LENGTH);
+	acl = rsm_import_view(&self->scene, exp.segid, LENGTH);
 	ASSERT_NE(MAP_FAILED, acl);
 	acl->node = self->scene.node;
 	acl->perm = 0640;
@@ -1256,7 +1256,7 @@ TEST_F(uapi, read_only_error_rebinds_nothing)
 
 	ASSERT_NE(MAP_FAILED, next);
 	ASSERT_OK(rsm_export_new(&self->scene, 4096, 1, &exp));
-	map = rsm_import_map(&self->scene, exp.segid, 4096);
+	map = rsm_import_view(&self->scene, exp.segid, 4096);
 	ASSERT_NE(MAP_FAILED, map);
 	rsm_stamp(next, 4096, 2);
 	*cmd = (struct rsm_export_rebind){
