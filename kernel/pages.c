@@ -120,26 +120,27 @@ static int grow_extents(struct rsm_pages *pages)
 static int add_run(struct rsm_pages *pages, struct page *page,
 		   unsigned long count)
 {
-	unsigned long pfn = page_to_pfn(page);
-	struct rsm_extent *last = pages->extents + pages->nr_extents - 1;
+	unsigned long pfn = page_to_pfn(page), first = pages->count;
+	struct rsm_extent *last;
 	int ret;
 
-	if (pages->nr_extents && last->pfn + last->count == pfn) {
-		last->count += count;
-		pages->count += count;
-		return 0;
-	}
 	if (pages->nr_extents == pages->max_extents) {
 		ret = grow_extents(pages);
 		if (ret)
 			return ret;
 	}
-	pages->extents[pages->nr_extents++] = (struct rsm_extent){
-		.first = pages->count,
+	pages->count = first + count;
+	last = pages->extents + pages->nr_extents - 1;
+	if (first && last->pfn + last->count == pfn) {
+		last->count += count;
+		return 0;
+	}
+	pages->nr_extents++;
+	last[1] = (struct rsm_extent){
+		.first = first,
 		.count = count,
 		.pfn = pfn,
 	};
-	pages->count += count;
 	return 0;
 }
 
@@ -225,7 +226,7 @@ static int pin_batch(struct rsm_pages *pages, unsigned long vaddr,
 	return add_batch(pages, batch, got);
 }
 
-static unsigned int find_phase(const struct rsm_pages *pages)
+static const struct rsm_extent *find_longest(const struct rsm_pages *pages)
 {
 	const struct rsm_extent *extent = pages->extents, *longest = extent;
 	unsigned int i;
@@ -233,7 +234,7 @@ static unsigned int find_phase(const struct rsm_pages *pages)
 	for (i = 0; i < pages->nr_extents; i++, extent++)
 		if (extent->count > longest->count)
 			longest = extent;
-	return (longest->pfn - longest->first) % PTRS_PER_PMD;
+	return longest;
 }
 
 /* Huge entries that fit, where addresses go with the phase. */
@@ -254,6 +255,16 @@ static unsigned long count_huge(const struct rsm_pages *pages)
 	return huge;
 }
 
+/* Where huge entries can be: addresses go with the longest extent. */
+static void find_huge(struct rsm_pages *pages)
+{
+	const struct rsm_extent *longest = find_longest(pages);
+
+	pages->phase = (longest->pfn - longest->first) % PTRS_PER_PMD;
+	if (longest->count >= PTRS_PER_PMD)
+		pages->nr_huge = count_huge(pages);
+}
+
 static int pin_all(struct rsm_pages *pages, unsigned long vaddr,
 		   unsigned long count)
 {
@@ -267,8 +278,7 @@ static int pin_all(struct rsm_pages *pages, unsigned long vaddr,
 	free_page((unsigned long)batch);
 	if (ret)
 		return ret;
-	pages->phase = find_phase(pages);
-	pages->nr_huge = count_huge(pages);
+	find_huge(pages);
 	return 0;
 }
 
