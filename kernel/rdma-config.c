@@ -469,6 +469,18 @@ static ssize_t ctl_max_connections_store(struct config_item *item, const char *p
 			    1, 4096);
 }
 
+static ssize_t ctl_copy_window_show(struct config_item *item, char *page)
+{
+	return show_number(page, &item_ctl(item)->copy_window);
+}
+
+static ssize_t ctl_copy_window_store(struct config_item *item, const char *page,
+				     size_t length)
+{
+	return store_number(page, length, &item_ctl(item)->copy_window,
+			    RSM_RDMA_WINDOW_MIN, RSM_RDMA_WINDOW_MAX);
+}
+
 static ssize_t ctl_enabled_show(struct config_item *item, char *page)
 {
 	return sysfs_emit(page, "%u\n", item_ctl(item)->enabled);
@@ -514,6 +526,7 @@ CONFIGFS_ATTR(ctl_, trusted);
 CONFIGFS_ATTR(ctl_, keepalive_ms);
 CONFIGFS_ATTR(ctl_, rebind_timeout_ms);
 CONFIGFS_ATTR(ctl_, max_connections);
+CONFIGFS_ATTR(ctl_, copy_window);
 CONFIGFS_ATTR(ctl_, enabled);
 CONFIGFS_ATTR_RO(ctl_, state);
 CONFIGFS_ATTR_RO(ctl_, connections);
@@ -526,6 +539,7 @@ static struct configfs_attribute *ctl_attrs[] = {
 	&ctl_attr_keepalive_ms,
 	&ctl_attr_rebind_timeout_ms,
 	&ctl_attr_max_connections,
+	&ctl_attr_copy_window,
 	&ctl_attr_enabled,
 	&ctl_attr_state,
 	&ctl_attr_connections,

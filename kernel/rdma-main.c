@@ -278,6 +278,7 @@ struct rsm_rdma_ctl *rsm_rdma_ctl_alloc(const char *name)
 	rctl->keepalive_ms = 1000;
 	rctl->rebind_timeout_ms = 2000;
 	rctl->max_connections = 256;
+	rctl->copy_window = RSM_RDMA_WINDOW_MIN;
 	rctl->ctl.name = rctl->name;
 	rctl->ctl.ops = &provider_ops;
 	rctl->ctl.caps = RSM_CAP_LOCK;

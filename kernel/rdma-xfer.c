@@ -30,6 +30,8 @@
  * @uaddr: the caller's memory
  * @offset: in the segment
  * @size: bytes
+ * @pages: room for the caller's pages, or NULL
+ * @room: how many may be under way
  */
 struct piece {
 	struct rsm_rdma_conn *conn;
@@ -37,6 +39,8 @@ struct piece {
 	void __user *uaddr;
 	u64 offset;
 	size_t size;
+	struct page **pages;
+	unsigned int room;
 };
 
 static void last_done(struct ib_cq *cq, struct ib_wc *wc)
@@ -304,14 +308,14 @@ static struct ib_rdma_wr *fill(struct rsm_rdma_xfer *xfer, u64 offset, bool put)
 }
 
 static int run_pages(struct rsm_rdma_xfer *xfer, const struct piece *piece,
-		     struct page **pages, unsigned int count, size_t size)
+		     unsigned int count, size_t size)
 {
 	enum dma_data_direction direction = piece->put ? DMA_TO_DEVICE :
 							 DMA_FROM_DEVICE;
 	struct ib_device *dev = xfer->conn->id->device;
 	int ret;
 
-	ret = sg_alloc_table_from_pages(&xfer->sgt, pages, count,
+	ret = sg_alloc_table_from_pages(&xfer->sgt, piece->pages, count,
 					offset_in_page(piece->uaddr), size,
 					GFP_KERNEL);
 	if (ret)
@@ -325,8 +329,8 @@ static int run_pages(struct rsm_rdma_xfer *xfer, const struct piece *piece,
 	return ret < 0 ? -ENOMEM : ret;
 }
 
-static int copy_pages(const struct piece *piece, struct page **pages,
-		      unsigned int count, size_t *done)
+static int copy_pages(const struct piece *piece, unsigned int count,
+		      size_t *done)
 {
 	size_t size = count * PAGE_SIZE - offset_in_page(piece->uaddr);
 	struct rsm_rdma_xfer *xfer;
@@ -338,35 +342,36 @@ static int copy_pages(const struct piece *piece, struct page **pages,
 	size = min(size, piece->size);
 	size = min_t(u64, size, to_chunk_end(xfer->grant, piece->offset));
 	count = DIV_ROUND_UP(offset_in_page(piece->uaddr) + size, PAGE_SIZE);
-	ret = run_pages(xfer, piece, pages, count, size);
+	ret = run_pages(xfer, piece, count, size);
 	put_xfer(xfer);
 	if (!ret)
 		*done = size;
 	return ret;
 }
 
-/* Pages that fit into the work requests of a copy */
+/* Pages that may be under way, and fit into the work requests of a copy */
 static unsigned int pages_max(const struct rsm_rdma_conn *conn)
 {
-	return min(RSM_RDMA_XFER_PAGES, conn->max_sges * RSM_RDMA_XFER_WRS);
+	unsigned int window = READ_ONCE(conn->ctl->copy_window) / PAGE_SIZE;
+
+	return min(window, conn->max_sges * RSM_RDMA_XFER_WRS);
 }
 
-static int copy_long(const struct piece *piece, struct page **pages,
-		     size_t *done)
+static int copy_long(const struct piece *piece, size_t *done)
 {
 	unsigned long addr = (unsigned long)piece->uaddr;
 	unsigned long count;
 	int got, ret;
 
 	count = DIV_ROUND_UP(offset_in_page(addr) + piece->size, PAGE_SIZE);
-	count = min_t(unsigned long, count, pages_max(piece->conn));
+	count = min_t(unsigned long, count, piece->room);
 	got = pin_user_pages_fast(addr, count, piece->put ? 0 : FOLL_WRITE,
-				  pages);
+				  piece->pages);
 	/* Not there, or no pages, as with other imports: byte by byte. */
 	if (got <= 0)
 		return copy_short(piece, done);
-	ret = copy_pages(piece, pages, got, done);
-	unpin_user_pages_dirty_lock(pages, got, !piece->put);
+	ret = copy_pages(piece, got, done);
+	unpin_user_pages_dirty_lock(piece->pages, got, !piece->put);
 	return ret;
 }
 
@@ -387,12 +392,13 @@ int rsm_rdma_copy(void *link, const struct rsm_copy_vec *vec, bool put)
 		.offset = vec->offset,
 		.size = vec->length,
 	};
-	struct page **pages = NULL;
 	int ret = 0;
 
-	if (piece.size >= PIN_MIN)
-		pages = kmalloc_array(RSM_RDMA_XFER_PAGES, sizeof(*pages),
-				      GFP_KERNEL_ACCOUNT);
+	if (piece.size >= PIN_MIN) {
+		piece.room = pages_max(link);
+		piece.pages = kmalloc_array(piece.room, sizeof(*piece.pages),
+					    GFP_KERNEL_ACCOUNT);
+	}
 	while (piece.size && !ret) {
 		size_t done = 0;
 
@@ -400,8 +406,8 @@ int rsm_rdma_copy(void *link, const struct rsm_copy_vec *vec, bool put)
 			ret = -EINTR;
 			break;
 		}
-		if (pages && piece.size >= PIN_MIN)
-			ret = copy_long(&piece, pages, &done);
+		if (piece.pages && piece.size >= PIN_MIN)
+			ret = copy_long(&piece, &done);
 		else
 			ret = copy_short(&piece, &done);
 		piece.uaddr += done;
@@ -409,7 +415,7 @@ int rsm_rdma_copy(void *link, const struct rsm_copy_vec *vec, bool put)
 		piece.size -= done;
 		cond_resched();
 	}
-	kfree(pages);
+	kfree(piece.pages);
 	return ret;
 }
 

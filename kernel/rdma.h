@@ -24,6 +24,7 @@
 #include <linux/mutex.h>
 #include <linux/rsm_provider.h>
 #include <linux/scatterlist.h>
+#include <linux/sizes.h>
 #include <linux/socket.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -37,6 +38,14 @@
 struct rsm_rdma_conn;
 
 #define RSM_RDMA_KEY_MAX 128
+
+/*
+ * Bytes of a copy that may be under way. The least is what every network takes:
+ * of more, those that do not hold back their senders lose some, and then a copy
+ * takes ten times as long, or the connection is lost.
+ */
+#define RSM_RDMA_WINDOW_MIN SZ_64K
+#define RSM_RDMA_WINDOW_MAX SZ_1M
 
 /* How long a node is held to be unreachable */
 #define RSM_RDMA_UNREACHABLE_MS 10000
@@ -92,6 +101,7 @@ struct rsm_rdma_node {
  * @keepalive_ms: after so long without a sign of life one is asked for
  * @rebind_timeout_ms: an importer has so long to let go of the old pages
  * @max_connections: from importers on other nodes, and from those here
+ * @copy_window: bytes of a copy that may be under way
  * @enabled: cannot be undone but by removing it
  * @net: network namespace in which it was enabled
  * @ipc_ns: IPC namespace in which it was enabled, where ids are looked up
@@ -114,6 +124,7 @@ struct rsm_rdma_ctl {
 	unsigned int keepalive_ms;
 	unsigned int rebind_timeout_ms;
 	unsigned int max_connections;
+	unsigned int copy_window;
 	bool enabled;
 	struct net *net;
 	struct ipc_namespace *ipc_ns;
@@ -183,13 +194,8 @@ bool rsm_rdma_open_is_good(const struct rsm_rdma_conn *conn,
 
 /* Copies under way at a time on a connection */
 #define RSM_RDMA_XFERS 4
-/*
- * With more than one work request under way, Linux 7.2's rxe loses connections
- * between machines when a packet is lost.
- */
-#define RSM_RDMA_XFER_PAGES 16
-#define RSM_RDMA_XFER_WRS 32
 #define RSM_RDMA_XFER_SGES 16
+#define RSM_RDMA_XFER_WRS (RSM_RDMA_WINDOW_MAX / PAGE_SIZE / RSM_RDMA_XFER_SGES)
 
 /**
  * struct rsm_rdma_xfer - a copy under way, of up to some pages

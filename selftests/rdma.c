@@ -217,6 +217,27 @@ TEST_F(nodes, put_and_get)
 }
 
 /* Any length at any place of either side arrives, and nothing beside it. */
+/* Bytes around it, and those of it, after a put and after a get */
+static bool copies_exactly(FIXTURE_DATA(nodes) *self, char *mine, size_t shift,
+			   size_t length)
+{
+	size_t offset = 64 - shift;
+	char *theirs = self->exp.mem + offset;
+
+	memset(self->exp.mem, 1, LENGTH);
+	memset(mine, 2, LENGTH);
+	rsm_stamp(mine, LENGTH, 3);
+	if (rsm_put(self->imp, mine + shift, offset, length, NULL) ||
+	    fence(self->imp) || theirs[-1] != 1 || theirs[length] != 1 ||
+	    memcmp(mine + shift, theirs, length))
+		return false;
+	memset(mine, 2, LENGTH);
+	rsm_stamp(self->exp.mem, LENGTH, 4);
+	return !rsm_get(self->imp, mine + shift, offset, length, NULL) &&
+	       !memcmp(mine + shift, theirs, length) &&
+	       mine[shift + length] == 2;
+}
+
 TEST_F(nodes, any_length_anywhere)
 {
 	static const size_t lengths[] = { 1, 7, 8, 4095, 4096, 4097, 8192,
@@ -225,31 +246,31 @@ TEST_F(nodes, any_length_anywhere)
 	size_t i, shift;
 
 	ASSERT_NE(MAP_FAILED, (void *)mine);
-	for (i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
-		for (shift = 0; shift < 64; shift += 21) {
-			size_t offset = 64 - shift;
+	for (i = 0; i < sizeof(lengths) / sizeof(*lengths); i++)
+		for (shift = 0; shift < 64; shift += 21)
+			EXPECT_TRUE(copies_exactly(self, mine, shift,
+						   lengths[i]))
+				TH_LOG("%zu bytes at %zu", lengths[i], shift);
+}
 
-			memset(self->exp.mem, 1, LENGTH);
-			memset(mine, 2, LENGTH);
-			ASSERT_OK(rsm_put(self->imp, mine + shift, offset,
-					  lengths[i], NULL));
-			ASSERT_OK(fence(self->imp));
-			EXPECT_EQ(1, self->exp.mem[offset - 1]);
-			EXPECT_EQ(2, self->exp.mem[offset]);
-			EXPECT_EQ(2, self->exp.mem[offset + lengths[i] - 1]);
-			EXPECT_EQ(1, self->exp.mem[offset + lengths[i]]);
-			rsm_stamp(self->exp.mem, LENGTH, 3);
-			ASSERT_OK(rsm_get(self->imp, mine + shift, offset,
-					  lengths[i], NULL));
-			EXPECT_EQ(0, memcmp(mine + shift,
-					    self->exp.mem + offset,
-					    lengths[i]));
-			EXPECT_EQ(2, mine[shift + lengths[i]]);
-		}
+TEST_F(nodes, any_window)
+{
+	static const char *const windows[] = { "65536", "65537", "100000",
+					       "524287", "1048576" };
+	char *mine = rsm_alloc(LENGTH);
+	size_t i;
+
+	ASSERT_NE(MAP_FAILED, (void *)mine);
+	EXPECT_EQ(-ERANGE, config_write("rdma8", "copy_window", "65535"));
+	EXPECT_EQ(-ERANGE, config_write("rdma8", "copy_window", "1048577"));
+	for (i = 0; i < sizeof(windows) / sizeof(*windows); i++) {
+		ASSERT_OK(config_write("rdma9", "copy_window", windows[i]));
+		EXPECT_TRUE(copies_exactly(self, mine, 0, LENGTH - 65));
+		EXPECT_TRUE(copies_exactly(self, mine, 21, LENGTH - 65));
+		EXPECT_TRUE(copies_exactly(self, mine, 1, 65536));
 	}
 }
 
-/* More pages than fit into one key, and more keys than into one message */
 TEST_F_TIMEOUT(nodes, large, 300)
 {
 	size_t length = 200UL << 20;
