@@ -29,7 +29,7 @@ SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSI
 sub = +$(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
 .PHONY: all help modules test-modules lib tools selftests examples setup kernels \
-	check check-all check-model check-mutants check-rdma demo bench lint deb install \
+	check check-all check-model check-mutants check-rdma demo bench bench-rdma lint deb install \
 	install-module install-user uninstall dkms-install dkms-build dkms-uninstall \
 	clean
 
@@ -50,6 +50,7 @@ help:
 	@echo 'make check-mutants the driver broken on purpose, to see the tests notice'
 	@echo 'make bench         what operations cost, by time and by instructions, in'
 	@echo '                   virtual machines (BENCH_ARGS=...)'
+	@echo 'make bench-rdma    the same to other machines (BENCH_ARGS=...)'
 	@echo 'make demo          the demonstration in a virtual machine (FILE=...)'
 	@echo 'make lint          style, static analysis, documentation comments'
 	@echo 'make install       module, library, tools, headers (prefix=, DESTDIR=)'
@@ -161,6 +162,16 @@ bench: setup
 		$(MAKE) modules KDIR=$$(realpath $(CACHE)/kernels/$$kernel/build); \
 	done
 	@RSM_KERNELS='$(BENCH_KERNELS)' selftests/vm/bench -- $(BENCH_ARGS)
+
+bench-rdma: setup
+	@echo '== building'
+	$(Q)$(MAKE) lib tools
+	$(Q)set -e; for kernel in $(RDMA_KERNELS); do \
+		$(MAKE) modules KDIR=$$(realpath $(CACHE)/kernels/$$kernel/build); \
+	done
+	@set -e; for kernel in $(RDMA_KERNELS); do \
+		selftests/vm/bench-rdma -k $$kernel -- $(BENCH_ARGS); \
+	done
 
 lint: setup
 	@RSM_KERNELS='$(filter-out debug%,$(RSM_KERNELS))' .ci/lint

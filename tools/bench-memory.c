@@ -21,9 +21,9 @@ rsmapi_controller_handle_t bench_controller(void)
 	int error;
 
 	if (!ctl) {
-		error = rsm_get_controller("loopback", &ctl);
+		error = rsm_get_controller(bench_target.controller, &ctl);
 		if (error)
-			bench_die("opening /dev/rsmctl", error);
+			bench_die(bench_target.controller, error);
 	}
 	return ctl;
 }

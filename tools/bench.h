@@ -166,6 +166,8 @@ extern const struct bench_def threads_benches[];
 extern const struct bench_def rebind_benches[];
 extern const struct bench_def signal_benches[];
 extern const struct bench_def scale_benches[];
+/* Of another machine */
+extern const struct bench_def remote_benches[];
 
 /* bench-run.c */
 bool bench_run(const struct bench_options *options,
@@ -186,6 +188,24 @@ double bench_call_all(struct bench *bench, bench_side call);
 void bench_end_partners(struct bench *bench);
 double bench_parallel(struct bench *bench,
 		      void (*work)(struct bench *bench, unsigned int thread));
+
+/* bench-remote.c */
+
+/**
+ * struct bench_target - whose segments are used
+ * @controller: name of the controller
+ * @is_set: the user has named it
+ * @node: node id, or 0: this machine
+ */
+struct bench_target {
+	char *controller;
+	bool is_set;
+	rsm_node_id_t node;
+};
+
+extern struct bench_target bench_target;
+
+int bench_serve(size_t size);
 
 /* bench-memory.c */
 enum bench_pages { BENCH_SMALL, BENCH_HUGE };

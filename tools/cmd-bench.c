@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <getopt.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,18 +22,21 @@
 #define MOST_SIZE 1048576
 #define MAX_RESULTS 256
 
-static const struct bench_def *const tables[] = {
+static const struct bench_def *const local_tables[] = {
 	export_benches,	 connect_benches, map_benches,	copy_benches,
 	threads_benches, rebind_benches,  signal_benches, scale_benches,
 	NULL
 };
+
+static const struct bench_def *const remote_tables[] = { remote_benches, NULL };
 
 /* The benchmark with this number, or NULL at the end */
 static const struct bench_def *find_bench(unsigned int number)
 {
 	const struct bench_def *const *table, *def;
 
-	for (table = tables; *table; table++)
+	table = bench_target.node ? remote_tables : local_tables;
+	for (; *table; table++)
 		for (def = *table; def->name; def++)
 			if (!number--)
 				return def;
@@ -57,6 +61,10 @@ static void print_usage(void)
 		    "  -j, --json[=FILE]     output for programs, instead of the table or in FILE\n"
 		    "  -p, --plot FILE.svg   draw it, too (needs gnuplot); FILE.gp: the commands\n"
 		    "                        for gnuplot\n"
+		    "  -c, --controller NAME the controller, for these two:\n"
+		    "  -n, --node ID         measure segments of another machine, on which runs\n"
+		    "                        rsmctl bench --serve --controller NAME\n"
+		    "  -S, --serve           export memory for that, until it is interrupted\n"
 		    "  -h, --help            this text\n",
 		DEFAULT_SIZE / MIB, BENCH_MAX_REPS, DEFAULT_REPS);
 }
@@ -168,6 +176,7 @@ static int measure(const struct bench_options *options, bool table)
  * @options: how to measure
  * @list: do not measure, but tell what can be
  * @help: nor that, but tell how to ask
+ * @serve: be the other machine
  * @json: output for programs
  * @json_path: where to, or NULL: instead of the table
  * @plot_path: where to draw, or NULL
@@ -176,6 +185,7 @@ struct request {
 	struct bench_options options;
 	bool list;
 	bool help;
+	bool serve;
 	bool json;
 	const char *json_path;
 	const char *plot_path;
@@ -189,6 +199,9 @@ static const struct option long_options[] = {
 	{ "instructions", no_argument, NULL, 'i' },
 	{ "json", optional_argument, NULL, 'j' },
 	{ "plot", required_argument, NULL, 'p' },
+	{ "controller", required_argument, NULL, 'c' },
+	{ "node", required_argument, NULL, 'n' },
+	{ "serve", no_argument, NULL, 'S' },
 	{ "help", no_argument, NULL, 'h' },
 	{},
 };
@@ -208,6 +221,26 @@ static bool take_number(struct bench_options *options, int opt)
 	else
 		options->reps = value;
 	return true;
+}
+
+static bool take_target(int opt)
+{
+	unsigned long id;
+
+	switch (opt) {
+	case 'c':
+		bench_target.controller = optarg;
+		bench_target.is_set = true;
+		return true;
+	case 'n':
+		if (!number(optarg, UINT32_MAX, &id)) {
+			out_error("bench", "\"%s\" is no node id", optarg);
+			return false;
+		}
+		bench_target.node = id;
+		return true;
+	}
+	return false;
 }
 
 static bool take_option(struct request *request, int opt)
@@ -235,7 +268,25 @@ static bool take_option(struct request *request, int opt)
 	case 'h':
 		request->help = true;
 		return true;
+	case 'S':
+		request->serve = true;
+		return true;
 	}
+	return take_target(opt);
+}
+
+/* Whether the options go together */
+static bool check(const struct request *request)
+{
+	if (request->serve && bench_target.node) {
+		out_error("bench", "--serve and --node do not go together");
+		return false;
+	}
+	if (bench_target.is_set == (bench_target.node || request->serve))
+		return true;
+	out_error("bench", bench_target.is_set ?
+			   "--controller NAME needs --node ID, or --serve" :
+			   "--node and --serve need --controller NAME");
 	return false;
 }
 
@@ -244,7 +295,7 @@ static bool parse(struct request *request, int argc, char **argv)
 	struct bench_options *options = &request->options;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "ls:r:qijp:h", long_options,
+	while ((opt = getopt_long(argc, argv, "ls:r:qijp:c:n:Sh", long_options,
 				  NULL)) != -1)
 		if (!take_option(request, opt))
 			return false;
@@ -252,7 +303,7 @@ static bool parse(struct request *request, int argc, char **argv)
 		options->size = options->quick ? QUICK_SIZE : DEFAULT_SIZE;
 	if (!options->reps)
 		options->reps = options->quick ? 1 : DEFAULT_REPS;
-	return true;
+	return request->list || request->help || check(request);
 }
 
 static bool write_json(const struct request *request)
@@ -300,6 +351,8 @@ static int bench_main(int argc, char **argv)
 		print_list();
 		return 0;
 	}
+	if (request.serve)
+		return bench_serve(request.options.size);
 	if (!add_all(&request.options, argv + optind))
 		return 2;
 	return run(&request);
