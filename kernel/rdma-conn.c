@@ -121,6 +121,7 @@ struct rsm_rdma_conn *rsm_rdma_conn_alloc(struct rsm_rdma_ctl *rctl, u32 node,
 	init_waitqueue_head(&conn->wait);
 	init_completion(&conn->reg_done);
 	init_completion(&conn->drained);
+	init_completion(&conn->down);
 	spin_lock_init(&conn->lock);
 	INIT_LIST_HEAD(&conn->idle);
 	conn->keepalive.done = keepalive_done;

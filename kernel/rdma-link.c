@@ -101,13 +101,16 @@ static void take_next(struct rsm_rdma_conn *conn, struct rsm_rdma_grant *grant)
 static bool grant_is_good(const struct rsm_rdma_conn *conn,
 			  const struct rsm_wire_grant *wire)
 {
+	const u32 flags = RSM_EXPORT_ALLOW_REBIND | RSM_EXPORT_DONTWAIT |
+			  RSM_EXPORT_LOCK_OPS;
 	u32 chunk = le32_to_cpu(wire->chunk);
 	u32 total = le32_to_cpu(wire->total);
 	u64 length = le64_to_cpu(wire->length);
 	u64 wanted = 0;
 
 	if (!length || length > RSM_MAX_LENGTH || !PAGE_ALIGNED(length) ||
-	    !chunk || !PAGE_ALIGNED(chunk))
+	    !chunk || !PAGE_ALIGNED(chunk) ||
+	    le32_to_cpu(wire->flags) & ~flags)
 		return false;
 	if (conn->open.perm)
 		wanted = DIV_ROUND_UP_ULL(length, chunk);
@@ -269,6 +272,17 @@ static void link_work(struct work_struct *work)
 	rsm_rdma_conn_down(conn);
 	rsm_rdma_remove_conn(conn->ctl, conn);
 	rsm_link_abort(conn->seg);
+	complete_all(&conn->down);
+}
+
+/*
+ * Have a connection taken down, and wait for that. No flush_work(): it does not
+ * wait if somebody else is about to queue the work.
+ */
+static void take_down(struct rsm_rdma_conn *conn)
+{
+	rsm_rdma_conn_lose(conn);
+	wait_for_completion(&conn->down);
 }
 
 static void link_disconnect(void *link)
@@ -276,8 +290,7 @@ static void link_disconnect(void *link)
 	struct rsm_rdma_conn *conn = link;
 
 	rsm_rdma_msg_flush(conn);
-	rsm_rdma_conn_lose(conn);
-	flush_work(&conn->work);
+	take_down(conn);
 	/* It may have been queued once more while it ran. */
 	cancel_work_sync(&conn->work);
 	kvfree(conn->incoming);
@@ -473,11 +486,15 @@ static int establish(struct rsm_rdma_conn *conn,
 	return request(conn) ?: ask(conn);
 }
 
-/* Why there is no link: what was said last may not have been looked at. */
+/*
+ * Why there is no link: what was said last may not have been looked at. Of a
+ * rejection the queue pair knows first.
+ */
 static int last_word(struct rsm_rdma_conn *conn, int ret)
 {
-	rsm_rdma_conn_lose(conn);
-	flush_work(&conn->work);
+	take_down(conn);
+	if (ret == RSM_ERR_REMOTE_NODE_UNREACHABLE)
+		ret = lost_error(conn);
 	if (ret > 0 && test_bit(RSM_RDMA_OPENED, &conn->flags) && conn->error)
 		ret = conn->error;
 	return ret;
@@ -551,6 +568,22 @@ static int put_slot(struct rsm_rdma_conn *conn, unsigned int slot,
 	return ret;
 }
 
+/*
+ * Wait for a result: 0, -EINTR or RSM_ERR_CONN_ABORTED. An exporter that is there
+ * and does not answer has failed.
+ */
+#define wait_for_answer(conn, condition)                                       \
+({                                                                             \
+	long __left = wait_event_killable_timeout((conn)->wait,                \
+			rsm_rdma_is_lost(conn) || (condition),                 \
+			msecs_to_jiffies(RSM_RDMA_ANSWER_MS));                 \
+									       \
+	if (!__left)                                                           \
+		rsm_rdma_conn_lose(conn);                                      \
+	__left < 0 ? -EINTR :                                                  \
+	rsm_rdma_is_lost(conn) ? RSM_ERR_CONN_ABORTED : 0;                     \
+})
+
 /**
  * rsm_rdma_link_atomic() - have the exporter change a word
  * @link: the connection
@@ -562,19 +595,15 @@ int rsm_rdma_link_atomic(void *link, struct rsm_import_atomic *cmd)
 {
 	struct rsm_rdma_conn *conn = link;
 	struct rsm_rdma_atomic *atomic;
-	int slot, ret;
+	int slot = -1, ret;
 
-	ret = wait_event_killable(conn->wait, rsm_rdma_is_lost(conn) ||
-				  (slot = get_slot(conn, cmd)) >= 0);
-	if (ret)
-		return -EINTR;
-	if (rsm_rdma_is_lost(conn))
-		return RSM_ERR_CONN_ABORTED;
+	ret = wait_for_answer(conn, (slot = get_slot(conn, cmd)) >= 0);
+	if (slot < 0)
+		return ret;
 	atomic = &conn->atomics[slot];
 	rsm_rdma_msg_send(conn, RSM_RDMA_SEND_ATOMIC + slot);
-	ret = wait_event_killable(conn->wait, rsm_rdma_is_lost(conn) ||
-				  READ_ONCE(atomic->error) != NO_RESULT);
-	return put_slot(conn, slot, cmd, ret ? -EINTR : RSM_ERR_CONN_ABORTED);
+	ret = wait_for_answer(conn, READ_ONCE(atomic->error) != NO_RESULT);
+	return put_slot(conn, slot, cmd, ret);
 }
 
 static int link_post(void *link, bool accumulate)

@@ -54,7 +54,9 @@ struct rsm_rdma_conn;
 #define RSM_RDMA_CONNECT_MS 5000
 #define RSM_RDMA_STEP_MS 2000
 #define RSM_RDMA_OPEN_MS 10000
-/* And for the last messages of one */
+/* For the answer to an atomic operation */
+#define RSM_RDMA_ANSWER_MS 10000
+/* And for the last messages of a connection */
 #define RSM_RDMA_FLUSH_MS 500
 
 /*
@@ -390,6 +392,7 @@ struct rsm_rdma_atomic {
  * @nr_xfers: importer: number of @xfers
  * @xfers: importer: all copies, under way or not
  * @drained: nothing that was posted is under way any more
+ * @down: importer: it has been taken down
  */
 struct rsm_rdma_conn {
 	struct rsm_rdma_ctl *ctl;
@@ -435,6 +438,7 @@ struct rsm_rdma_conn {
 	unsigned int nr_xfers;
 	struct rsm_rdma_xfer *xfers[RSM_RDMA_XFERS];
 	struct completion drained;
+	struct completion down;
 
 	/** @lock: protects what follows */
 	spinlock_t lock;
