@@ -352,7 +352,9 @@ static void receive_done(struct ib_cq *cq, struct ib_wc *wc)
 
 	buffer = container_of(wc->wr_cqe, struct rsm_rdma_buffer, cqe);
 	conn = buffer->conn;
-	if (wc->status != IB_WC_SUCCESS) {
+	/* What comes with more is no message: it may be there from before. */
+	if (wc->status != IB_WC_SUCCESS || wc->opcode != IB_WC_RECV ||
+	    wc->wc_flags & (IB_WC_WITH_IMM | IB_WC_WITH_INVALIDATE)) {
 		rsm_rdma_conn_lose(conn);
 		return;
 	}

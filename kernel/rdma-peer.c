@@ -194,12 +194,19 @@ static void peer_work(struct work_struct *work)
 
 /* Messages */
 
+static bool groups_are_good(const struct rsm_wire_open *open)
+{
+	unsigned int nr = le32_to_cpu(open->nr_gids);
+
+	return nr && nr <= RSM_WIRE_GIDS &&
+	       !memchr_inv(&open->gids[nr], 0,
+			   (RSM_WIRE_GIDS - nr) * sizeof(*open->gids));
+}
+
 static bool take_open(struct rsm_rdma_conn *conn,
 		      const struct rsm_wire_open *open)
 {
-	unsigned int nr_gids = le32_to_cpu(open->nr_gids);
-
-	if (nr_gids > RSM_WIRE_GIDS ||
+	if (!groups_are_good(open) ||
 	    test_bit(RSM_RDMA_OPENED, &conn->flags))
 		return false;
 	conn->open = *open;
