@@ -11,13 +11,18 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/utsname.h>
 
 #define CONFIG "/sys/kernel/config/rsm_rdma"
 /* Of the device that selftests/vm/run -r makes */
 #define ADDRESS "10.8.0.1"
 #define EXPORTER 1
 #define IMPORTER 2
-#define LENGTH 0x100000UL
+/*
+ * No multiple of 1 MiB: copies up to the end of such a region have rxe of Linux
+ * 6.1 read beyond its own list of pages.
+ */
+#define LENGTH 0xff000UL
 
 /* How long it may take until the other side knows of an end */
 #define BOUNDED_MS 5000
@@ -275,9 +280,13 @@ TEST_F_TIMEOUT(nodes, large, 300)
 {
 	size_t length = 200UL << 20;
 	struct rsm_export exp;
+	struct utsname name;
 	__u64 offset;
 	int imp;
 
+	ASSERT_OK(uname(&name));
+	if (strstr(name.release, "-debug"))
+		SKIP(return, "KASAN would report rxe: see LENGTH");
 	ASSERT_OK(rsm_export_new(&self->nodes.from, length, 5, &exp));
 	imp = rsm_import(&self->nodes.to, exp.segid, RIGHTS);
 	ASSERT_LE(0, imp);
