@@ -29,8 +29,9 @@ SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSI
 sub = +$(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
 .PHONY: all help modules test-modules lib tools selftests examples setup kernels \
-	check check-all check-model check-mutants check-rdma demo bench bench-rdma lint deb install \
-	install-module install-user uninstall dkms-install dkms-build dkms-uninstall \
+	check check-all check-model check-mutants check-rdma demo demo-rdma bench \
+	bench-rdma lint deb install install-module install-user uninstall \
+	dkms-install dkms-build dkms-uninstall \
 	clean
 
 all: modules lib tools
@@ -52,6 +53,7 @@ help:
 	@echo '                   virtual machines (BENCH_ARGS=...)'
 	@echo 'make bench-rdma    the same to other machines (BENCH_ARGS=...)'
 	@echo 'make demo          the demonstration in a virtual machine (FILE=...)'
+	@echo 'make demo-rdma     two virtual machines share files by RDMA, as README tells'
 	@echo 'make lint          style, static analysis, documentation comments'
 	@echo 'make install       module, library, tools, headers (prefix=, DESTDIR=)'
 	@echo 'make uninstall     removes what install has put in place'
@@ -152,6 +154,14 @@ demo: setup
 	@RSM_MODULE=build/$$(cat $(CACHE)/kernels/6.1/release)/rsmctl.ko \
 		selftests/vm/run -k 6.1 -t 300 -a '$(FILE)' -- \
 		/usr/bin/demo '$(notdir $(FILE))'
+
+DEMO_KERNEL ?= 6.12
+demo-rdma: setup
+	@echo '== building'
+	$(Q)$(MAKE) lib tools
+	$(Q)$(MAKE) modules KDIR=$$(realpath $(CACHE)/kernels/$(DEMO_KERNEL)/build)
+	@RSM_MODULE=build/$$(cat $(CACHE)/kernels/$(DEMO_KERNEL)/release)/rsmctl.ko \
+		selftests/vm/demo-rdma $(DEMO_KERNEL)
 
 BENCH_ARGS ?=
 BENCH_KERNELS = $(filter-out debug%,$(RSM_KERNELS))

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # rsmctl controller and rsmctl node: what they make of their arguments and of
-# rsm.conf, that they leave nothing half done, and what they tell. Some need the
-# module rsm_rdma, and of these some an RDMA device with an address; they are
-# skipped where there is none.
+# rsm.conf, that they leave nothing half done, and what they tell. And export,
+# import, signal and wait, by such a controller. Some need the module rsm_rdma,
+# and of these some an RDMA device with an address; they are skipped where there
+# is none.
 # shellcheck disable=SC2317 # the tests are called by judge
 
 # shellcheck source=judge.sh
@@ -139,6 +140,7 @@ numbers_are_checked()
 		refuses '"60001" is no keepalive-ms' rdma0 --keepalive 60001 &&
 		refuses '"9" is no rebind-timeout-ms' rdma0 --rebind 9 &&
 		refuses '"4097" is no max-connections' rdma0 --max 4097 &&
+		refuses '"65535" is no copy-window' rdma0 --copy 65535 &&
 		refuses 'node-id is given twice' rdma0 -n 1 -n 2
 }
 
@@ -278,7 +280,8 @@ a_controller_is_as_it_was_asked_for()
 	fresh || return
 	status 0 rsmctl controller add rdma7 --addr '[fd00::1]:99' \
 		--node-id 4294967294 --trusted --wait --keepalive-ms 500 \
-		--rebind-timeout-ms 10 --max-connections 4096 &&
+		--rebind-timeout-ms 10 --max-connections 4096 \
+		--copy-window 1048576 &&
 		has "$tmp/out" '^rdma7: node 4294967294, waits ' &&
 		has "$tmp/out" ' \[fd00::1\]:99$' &&
 		value_is rdma7/address '[fd00::1]:99' &&
@@ -287,6 +290,7 @@ a_controller_is_as_it_was_asked_for()
 		value_is rdma7/keepalive_ms 500 &&
 		value_is rdma7/rebind_timeout_ms 10 &&
 		value_is rdma7/max_connections 4096 &&
+		value_is rdma7/copy_window 1048576 &&
 		wrong 1 'rdma7 is there already' rsmctl controller add rdma7 \
 			-a "$NOWHERE" -n 1 -t &&
 		value_is rdma7/node_id 4294967294 &&
@@ -513,6 +517,225 @@ addresses_that_there_are_are_told()
 		clean
 }
 
+# share ARGUMENT...: starts an exporter; its id is $id, its process $pid.
+share()
+{
+	: >"$tmp/id"
+	rsmctl export "$@" >"$tmp/id" 2>"$tmp/export" </dev/null &
+	pid=$!
+	eventually [ -s "$tmp/id" ] && id=$(cat "$tmp/id") && return
+	cat "$tmp/export"
+	kill "$pid"
+	return 1
+}
+
+# ends: whether the exporter does, well
+ends()
+{
+	eventually has_ended "$pid" || kill -KILL "$pid"
+	wait "$pid" && return
+	cat "$tmp/export"
+	return 1
+}
+
+# has_ended PROCESS: one of ours, which may still be there to be waited for
+has_ended()
+{
+	[ ! -e "/proc/$1" ] || grep -qs ') Z' "/proc/$1/stat"
+}
+
+unshare()
+{
+	kill "$pid" && ends
+}
+
+says()
+{
+	grep -q -e "$1" "$tmp/export"
+}
+
+# A controller that is connected with itself: what node 1 exports comes to it
+# through the device.
+itself()
+{
+	fresh && device || return
+	status 0 rsmctl controller add rdma0 -a "$ADDRESS" -n 1 -t
+}
+
+# far WORD ARGUMENT...: of node 1
+far()
+{
+	word=$1
+	shift
+	rsmctl "$word" --controller rdma0 --node 1 "$@"
+}
+
+no_controller_remains()
+{
+	status 0 rsmctl controller remove --force rdma0 && nothing_left
+}
+
+places_are_checked()
+{
+	echo text >"$tmp/file"
+	for word in import signal wait; do
+		wrong 2 '"RDMA0" is no name' rsmctl "$word" -c RDMA0 1 &&
+			wrong 2 '"0" is no node-id' rsmctl "$word" -N 0 1 &&
+			wrong 2 '--node needs --controller' \
+				rsmctl "$word" -N 2 0x400001 &&
+			wrong 2 '--node needs --controller' \
+				rsmctl "$word" -c loopback -N 2 0x400001 &&
+			wrong 1 'no controller nosuch0: .*controller list' \
+				rsmctl "$word" -c nosuch0 -N 2 0x400001 || return
+	done
+	wrong 2 '"RDMA0" is no name' rsmctl export -c RDMA0 "$tmp/file" &&
+		wrong 1 'no controller nosuch0: .*controller list' \
+			rsmctl export -c nosuch0 "$tmp/file" &&
+		wrong 2 'ticket-fd excludes' rsmctl import -T 0 -c rdma0 &&
+		share --controller loopback "$tmp/file" &&
+		status 0 rsmctl import --controller loopback "$id" &&
+		cmp "$tmp/out" "$tmp/file" && unshare && nothing_left
+}
+
+a_node_is_chosen_if_there_is_one()
+{
+	fresh || return
+	adds rdma0 -n 1 -a "$NOWHERE" &&
+		wrong 1 'rdma0 knows no other node: .*node add' \
+			rsmctl import -c rdma0 0x400001 &&
+		status 0 rsmctl node add 2 -a 192.0.2.2 &&
+		wrong 1 'to 0x400001 of node 2: ' \
+			rsmctl import -c rdma0 0x400001 &&
+		status 0 rsmctl node add 3 -a 192.0.2.3 &&
+		wrong 1 'rdma0 knows 2 other nodes: .*--node.*node list' \
+			rsmctl signal -c rdma0 0x400001 &&
+		wrong 1 'rdma0 knows no node 4: .*node list' \
+			rsmctl wait -c rdma0 -N 4 0x400001 && clean
+}
+
+files_and_pipes_come_from_a_node()
+{
+	itself || return
+	for size in 0 1 4096 5000 3000000; do
+		head -c "$size" /dev/urandom >"$tmp/file"
+		share --controller rdma0 "$tmp/file" &&
+			status 0 far import "$id" && cmp "$tmp/out" "$tmp/file" &&
+			far import "$id" | cmp - "$tmp/file" &&
+			status 0 far import -o "$tmp/copy" -g "$id" &&
+			cmp "$tmp/copy" "$tmp/file" && unshare || return
+	done
+	wrong 1 'of node 1: no such segment there.*--controller' \
+		far import "$id" && no_controller_remains
+}
+
+# By loopback it is found, and may be mapped; what is exported there is not for
+# other nodes.
+each_controller_has_its_own()
+{
+	itself || return
+	echo text >"$tmp/file"
+	share -c rdma0 --json "$tmp/file" &&
+		is_json "$tmp/id" && has "$tmp/id" '"controller": "rdma0"' ||
+		return
+	id=$(sed -n 's/.*"id": \([0-9]*\).*/\1/p' "$tmp/id")
+	status 0 rsmctl import "$id" && cmp "$tmp/out" "$tmp/file" && unshare &&
+		share "$tmp/file" && wrong 1 'no such segment there' \
+			far import "$id" && unshare && no_controller_remains
+}
+
+rights_are_those_of_numbers()
+{
+	itself || return
+	echo text >"$tmp/file"
+	share -c rdma0 "$tmp/file" &&
+		wrong 1 'not let user 1001 read it (rsmctl export --mode)' \
+			as rsm1 import -c rdma0 -N 1 "$id" && unshare &&
+		share -c rdma0 --mode 0404 "$tmp/file" &&
+		status 0 as rsm1 import -c rdma0 -N 1 "$id" &&
+		cmp "$tmp/out" "$tmp/file" && unshare && no_controller_remains
+}
+
+followers_see_a_rebind_from_afar()
+{
+	itself || return
+	echo first >"$tmp/file"
+	share -c rdma0 --verbose --rebind "$tmp/file" || return
+	: >"$tmp/stream"
+	far import --follow "$id" >"$tmp/stream" &
+	follower=$!
+	far wait --timeout 60 "$id" &
+	waiter=$!
+	eventually grep -q first "$tmp/stream" && eventually imports_are 2 ||
+		return
+	echo second >"$tmp/file"
+	kill -HUP "$pid"
+	wait "$waiter" && eventually grep -q second "$tmp/stream" && unshare &&
+		wait "$follower" && is 'what was seen' \
+		"$(tr '\n' ' ' <"$tmp/stream")" 'first second ' &&
+		no_controller_remains
+}
+
+imports_are()
+{
+	cat "/proc/$pid/fdinfo"/* 2>/dev/null | grep -q "^rsm-imports:.$1\$"
+}
+
+importers_write_and_signal_from_afar()
+{
+	itself || return
+	share -c rdma0 -w -l 10000 -S -s "$tmp/saved" &&
+		printf hello | status 0 far import --put --offset 5000 "$id" &&
+		status 124 far wait --timeout 0.2 "$id" &&
+		status 0 far signal "$id" && ends || return
+	{
+		head -c 5000 /dev/zero
+		printf hello
+		head -c 4995 /dev/zero
+	} | cmp - "$tmp/saved" && no_controller_remains
+}
+
+once_is_until_a_node_has_it()
+{
+	itself || return
+	echo text >"$tmp/file"
+	share -c rdma0 --once "$tmp/file" && status 0 far import "$id" &&
+		cmp "$tmp/out" "$tmp/file" && ends && no_controller_remains
+}
+
+# They cannot be mapped.
+tickets_are_for_what_is_exported_afar_too()
+{
+	itself || return
+	echo text >"$tmp/file"
+	# shellcheck disable=SC2016 # for the other shell
+	status 0 rsmctl export -c rdma0 "$tmp/file" -- \
+		sh -c 'rsmctl import -T $RSMCTL_TICKET' &&
+		cmp "$tmp/out" "$tmp/file" && no_controller_remains
+}
+
+who_does_not_answer_is_told()
+{
+	itself || return
+	status 0 rsmctl node add 2 -a "${ADDRESS%.*}.99" &&
+		wrong 1 'to 0x400001 of node 2: that does not answer' \
+			rsmctl import -c rdma0 0x400001 && no_controller_remains
+}
+
+a_connection_that_is_cut_is_told()
+{
+	itself || return
+	echo text >"$tmp/file"
+	share -c rdma0 "$tmp/file" || return
+	far wait "$id" 2>"$tmp/wait" &
+	waiter=$!
+	eventually imports_are 1 &&
+		status 0 rsmctl controller remove --force rdma0 || return
+	wait "$waiter"
+	is status "$?" 1 &&
+		has "$tmp/wait" 'ended the segment, or its node does not' &&
+		unshare && nothing_left
+}
+
 judge_all what_can_be_done_is_checked names_are_checked addresses_are_checked \
 	numbers_are_checked what_is_missing_is_told wrong_lines_are_named \
 	a_missing_file_is_told all_see_what_there_is \
@@ -527,6 +750,12 @@ judge_all what_can_be_done_is_checked names_are_checked addresses_are_checked \
 	what_differs_from_the_file_is_left_and_told \
 	a_bad_line_keeps_no_other_from_being_done \
 	one_that_is_not_enabled_is_told doctor_tells_who_waits \
-	a_controller_listens addresses_that_there_are_are_told
+	a_controller_listens addresses_that_there_are_are_told \
+	places_are_checked a_node_is_chosen_if_there_is_one \
+	files_and_pipes_come_from_a_node each_controller_has_its_own \
+	rights_are_those_of_numbers followers_see_a_rebind_from_afar \
+	importers_write_and_signal_from_afar once_is_until_a_node_has_it \
+	tickets_are_for_what_is_exported_afar_too who_does_not_answer_is_told \
+	a_connection_that_is_cut_is_told
 unload
 exit "$failed"

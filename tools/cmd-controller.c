@@ -25,6 +25,7 @@ static const struct option long_options[] = {
 	{ "keepalive-ms", required_argument, NULL, 'K' },
 	{ "rebind-timeout-ms", required_argument, NULL, 'R' },
 	{ "max-connections", required_argument, NULL, 'm' },
+	{ "copy-window", required_argument, NULL, 'W' },
 	{ "wait", no_argument, NULL, 'w' },
 	{ "force", no_argument, NULL, 'f' },
 	{ "json", no_argument, NULL, 'j' },
@@ -33,7 +34,7 @@ static const struct option long_options[] = {
 };
 
 /* Of these, what a controller is configured to be */
-#define SETTINGS "anktKRm"
+#define SETTINGS "anktKRmW"
 
 static void print_usage(void)
 {
@@ -50,6 +51,7 @@ static void print_usage(void)
 	       "  -K, --keepalive-ms N       how often it is tried whether a node is there\n"
 	       "  -R, --rebind-timeout-ms N  how long a rebind waits for an importer\n"
 	       "  -m, --max-connections N    most connections from other nodes\n"
+	       "  -W, --copy-window BYTES    of a copy, on the way at once\n"
 	       "  -w, --wait                 there need be no such RDMA device yet\n\n"
 	       "  -f, --force                of remove: also with nodes and connections\n"
 	       "  -j, --json                 of list: output for programs\n"

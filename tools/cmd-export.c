@@ -17,9 +17,10 @@
 #include "export.h"
 #include "output.h"
 
-static const char short_options[] = "i:m:l:wrHbt:oSs:vjh";
+static const char short_options[] = "c:i:m:l:wrHbt:oSs:vjh";
 
 static const struct option long_options[] = {
+	{ "controller", required_argument, NULL, 'c' },
 	{ "id", required_argument, NULL, 'i' },
 	{ "mode", required_argument, NULL, 'm' },
 	{ "length", required_argument, NULL, 'l' },
@@ -44,6 +45,8 @@ static void print_usage(void)
 	     "Shares the contents of FILE, or of stdin with \"-\", and prints the id that\n"
 	     "\"rsmctl import\" takes; until Ctrl-C, or while COMMAND runs, which finds the id\n"
 	     "in $RSMCTL_ID and a ticket in $RSMCTL_TICKET.\n\n"
+	     "  -c, --controller NAME  for the machines that this controller connects\n"
+	     "                         (rsmctl controller list), and not for this one alone\n"
 	     "  -i, --id ID            publish it under this id, 0x400000 to 0x7fffffff\n"
 	     "  -m, --mode MODE        who may read and write it, as for chmod (default 0400)\n"
 	     "  -l, --length SIZE      so much room, or memory of zeros without a FILE\n"
@@ -112,15 +115,21 @@ static bool *find_switch(struct export_request *request, int opt)
 	}
 }
 
-/* Returns false if the argument of the option is none. */
-static bool take_option(struct export_request *request, int opt)
+/* Returns 0, or the exit status. */
+static int take_option(struct export_request *request, int opt)
 {
 	bool *flag = find_switch(request, opt);
 
-	if (!flag)
-		return take_argument(request, opt);
-	*flag = true;
-	return true;
+	if (opt == '?')
+		return cmd_usage_told(EXPORT_WORD);
+	if (opt == 'c')
+		return share_take_controller(EXPORT_WORD, &request->controller);
+	if (flag)
+		*flag = true;
+	else if (!take_argument(request, opt))
+		return cmd_usage(EXPORT_WORD, "-%c takes no \"%s\"", opt,
+				 optarg);
+	return 0;
 }
 
 static int check_mode(struct export_request *request)
@@ -240,11 +249,9 @@ static int export_main(int argc, char **argv)
 			print_usage();
 			return 0;
 		}
-		if (opt == '?')
-			return cmd_usage_told(EXPORT_WORD);
-		if (!take_option(&request, opt))
-			return cmd_usage(EXPORT_WORD, "-%c takes no \"%s\"",
-					   opt, optarg);
+		status = take_option(&request, opt);
+		if (status)
+			return status;
 	}
 	status = check(&request, argc - optind, argv + optind);
 	if (status)

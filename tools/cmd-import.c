@@ -41,9 +41,11 @@ struct request {
 	bool ranged;
 };
 
-static const char short_options[] = "T:o:s:l:gfpi:h";
+static const char short_options[] = "c:N:T:o:s:l:gfpi:h";
 
 static const struct option long_options[] = {
+	{ "controller", required_argument, NULL, 'c' },
+	{ "node", required_argument, NULL, 'N' },
 	{ "ticket-fd", required_argument, NULL, 'T' },
 	{ "output", required_argument, NULL, 'o' },
 	{ "offset", required_argument, NULL, 's' },
@@ -62,15 +64,18 @@ static void print_usage(void)
 	     "       rsmctl import [OPTION]... --ticket-fd FD\n\n"
 	     "Copies the contents of a segment, as \"rsmctl export\" or any other program\n"
 	     "shares it, to stdout.\n\n"
-	     "  -T, --ticket-fd FD   the segment of a ticket, which is an open descriptor\n"
-	     "  -o, --output FILE    copy to FILE, which is replaced when all is there\n"
-	     "  -s, --offset SIZE    from there on\n"
-	     "  -l, --length SIZE    no more than that\n"
-	     "  -g, --get            copy by rsm_memseg_import_get(), and do not map it\n"
-	     "  -f, --follow         again, each time that the exporter replaces it\n"
-	     "  -p, --put            the other way round: copy stdin to the segment\n"
-	     "  -i, --input FILE     the same, with FILE\n"
-	     "  -h, --help           this text");
+	     "  -c, --controller NAME  of another machine, by this controller\n"
+	     "                         (rsmctl controller list)\n"
+	     "  -N, --node NODE        that machine (default: the only one it knows)\n"
+	     "  -T, --ticket-fd FD     the segment of a ticket, which is an open descriptor\n"
+	     "  -o, --output FILE      copy to FILE, which is replaced when all is there\n"
+	     "  -s, --offset SIZE      from there on\n"
+	     "  -l, --length SIZE      no more than that\n"
+	     "  -g, --get              copy by rsm_memseg_import_get(), and do not map it\n"
+	     "  -f, --follow           again, each time that the exporter replaces it\n"
+	     "  -p, --put              the other way round: copy stdin to the segment\n"
+	     "  -i, --input FILE       the same, with FILE\n"
+	     "  -h, --help             this text");
 }
 
 /* What a new content is, if a signal comes or none does */
@@ -145,7 +150,7 @@ static int copy_out(struct share_import *imp, const struct request *request)
 	case SHARE_COPIED:
 		break;
 	case SHARE_ENDED:
-		out_error(WORD, "the exporter has ended the segment: nothing was written");
+		out_error(WORD, "%s: nothing was written", share_end(imp));
 		return EXIT_FAILED;
 	default:
 		return EXIT_FAILED;
@@ -235,7 +240,7 @@ static bool put_all(struct share_import *imp, const struct share_memory *mem,
 	int error = put_pieces(imp, mem, offset);
 
 	if (error == RSMERR_CONN_ABORTED) {
-		out_error(WORD, "the exporter has ended the segment: not all was written");
+		out_error(WORD, "%s: not all was written", share_end(imp));
 		return false;
 	}
 	if (error)
@@ -255,7 +260,7 @@ static bool find_room(struct share_import *imp, bool readable, uint64_t *room)
 	if (readable)
 		error = share_fetch_trailer(imp, &trailer);
 	*room = trailer.length;
-	return !error || share_failed(WORD, "read the segment", error);
+	return !error || share_import_failed(imp, "read the segment", error);
 }
 
 static bool copy_in(struct share_import *imp, const struct request *request,
@@ -302,7 +307,7 @@ static bool take_ticket(struct request *request)
 }
 
 /* Returns false if the argument of the option is none. */
-static bool take_option(struct request *request, int opt)
+static bool take_argument(struct request *request, int opt)
 {
 	switch (opt) {
 	case 'T':
@@ -331,6 +336,28 @@ static bool take_option(struct request *request, int opt)
 }
 
 /* Returns 0, or the exit status. */
+static int take_option(struct request *request, int opt)
+{
+	if (opt == '?')
+		return cmd_usage_told(WORD);
+	if (opt == 'c' || opt == 'N')
+		return share_take_place(WORD, &request->target, opt);
+	if (!take_argument(request, opt))
+		return cmd_usage(WORD, "-%c takes no \"%s\"", opt, optarg);
+	return 0;
+}
+
+/* Returns 0, or the exit status. */
+static int check_ticket(const struct share_target *target, int argc, char **argv)
+{
+	if (argc)
+		return cmd_usage(WORD, "--ticket-fd takes the place of an ID: \"%s\"", argv[0]);
+	if (target->controller || target->node)
+		return cmd_usage(WORD, "--ticket-fd excludes --controller and --node: a ticket is of this machine");
+	return 0;
+}
+
+/* Returns 0, or the exit status. */
 static int check(struct request *request, int argc, char **argv)
 {
 	bool out = request->output || request->get || request->follow ||
@@ -338,38 +365,32 @@ static int check(struct request *request, int argc, char **argv)
 
 	if (request->put && out)
 		return cmd_usage(WORD, "--put and --input exclude --output, --length, --get and --follow");
-	if (request->target.ticket >= 0 && argc)
-		return cmd_usage(WORD, "--ticket-fd takes the place of an ID: \"%s\"", argv[0]);
 	if (request->target.ticket >= 0)
-		return 0;
-	if (argc != 1)
-		return cmd_usage(WORD, argc ? "one ID is wanted" : "no ID");
-	if (!share_parse_target(argv[0], &request->target))
-		return cmd_usage(WORD, "\"%s\" is no segment id", argv[0]);
-	return 0;
+		return check_ticket(&request->target, argc, argv);
+	return share_take_id(WORD, &request->target, argc, argv);
 }
 
 static int import_main(int argc, char **argv)
 {
 	struct request request = { .range.length = UINT64_MAX,
 				   .target.ticket = -1 };
-	int opt, status, index;
+	int opt, status;
 
 	while ((opt = getopt_long(argc, argv, short_options, long_options,
-				  &index)) != -1) {
+				  NULL)) != -1) {
 		if (opt == 'h') {
 			print_usage();
 			return 0;
 		}
-		if (opt == '?')
-			return cmd_usage_told(WORD);
-		if (!take_option(&request, opt))
-			return cmd_usage(WORD, "-%c takes no \"%s\"", opt,
-					   optarg);
+		status = take_option(&request, opt);
+		if (status)
+			return status;
 	}
 	status = check(&request, argc - optind, argv + optind);
 	if (status)
 		return status;
+	if (!share_find_target(WORD, &request.target))
+		return EXIT_FAILED;
 	return request.put ? run_put(&request) : run_get(&request);
 }
 

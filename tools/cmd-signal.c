@@ -12,6 +12,8 @@
 #define WORD "signal"
 
 static const struct option long_options[] = {
+	{ "controller", required_argument, NULL, 'c' },
+	{ "node", required_argument, NULL, 'N' },
 	{ "count", required_argument, NULL, 'n' },
 	{ "help", no_argument, NULL, 'h' },
 	{},
@@ -21,8 +23,10 @@ static void print_usage(void)
 {
 	puts("usage: rsmctl signal [OPTION]... ID\n\n"
 	     "Posts a signal to the exporter of a segment.\n\n"
-	     "  -n, --count N   that many (default 1)\n"
-	     "  -h, --help      this text");
+	     "  -c, --controller NAME  of another machine, by this controller\n"
+	     "  -N, --node NODE        that machine (default: the only one it knows)\n"
+	     "  -n, --count N          that many (default 1)\n"
+	     "  -h, --help             this text");
 }
 
 static int run(const struct share_target *target, unsigned long count)
@@ -34,38 +38,47 @@ static int run(const struct share_target *target, unsigned long count)
 		return EXIT_FAILED;
 	while (count-- && !error)
 		error = rsm_intr_signal_post(imp.handle, 0);
+	if (error)
+		share_import_failed(&imp, "post a signal", error);
 	share_disconnect(&imp);
-	if (!error)
-		return 0;
-	share_failed(WORD, "post a signal", error);
-	return EXIT_FAILED;
+	return error ? EXIT_FAILED : 0;
+}
+
+/* Returns 0, or the exit status. */
+static int take_option(struct share_target *target, unsigned long *count,
+		       int opt)
+{
+	if (opt == '?')
+		return cmd_usage_told(WORD);
+	if (opt == 'c' || opt == 'N')
+		return share_take_place(WORD, target, opt);
+	if (!share_parse_count(optarg, count))
+		return cmd_usage(WORD, "\"%s\" is no number of signals",
+				 optarg);
+	return 0;
 }
 
 static int signal_main(int argc, char **argv)
 {
-	struct share_target target;
+	struct share_target target = { .ticket = -1 };
 	unsigned long count = 1;
-	int opt;
+	int opt, status;
 
-	while ((opt = getopt_long(argc, argv, "n:h", long_options, NULL)) !=
-	       -1) {
+	while ((opt = getopt_long(argc, argv, "c:N:n:h", long_options,
+				  NULL)) != -1) {
 		if (opt == 'h') {
 			print_usage();
 			return 0;
 		}
-		if (opt == '?')
-			return cmd_usage_told(WORD);
-		if (!share_parse_count(optarg, &count))
-			return cmd_usage(WORD, "\"%s\" is no number of signals",
-					   optarg);
+		status = take_option(&target, &count, opt);
+		if (status)
+			return status;
 	}
-	if (argc - optind != 1)
-		return cmd_usage(WORD, optind < argc ? "one ID is wanted" :
-							 "no ID");
-	if (!share_parse_target(argv[optind], &target))
-		return cmd_usage(WORD, "\"%s\" is no segment id",
-				   argv[optind]);
-	return run(&target, count);
+	status = share_take_id(WORD, &target, argc - optind, argv + optind);
+	if (status)
+		return status;
+	return share_find_target(WORD, &target) ? run(&target, count) :
+						  EXIT_FAILED;
 }
 
 const struct cmd cmd_signal = {

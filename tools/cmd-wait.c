@@ -28,6 +28,8 @@ struct request {
 };
 
 static const struct option long_options[] = {
+	{ "controller", required_argument, NULL, 'c' },
+	{ "node", required_argument, NULL, 'N' },
 	{ "count", required_argument, NULL, 'n' },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "help", no_argument, NULL, 'h' },
@@ -38,6 +40,8 @@ static void print_usage(void)
 {
 	puts("usage: rsmctl wait [OPTION]... ID\n\n"
 	     "Waits for a signal from the exporter of a segment.\n\n"
+	     "  -c, --controller NAME  of another machine, by this controller\n"
+	     "  -N, --node NODE        that machine (default: the only one it knows)\n"
 	     "  -n, --count N          for so many (default 1)\n"
 	     "  -t, --timeout SECONDS  no longer than that; then the status is 124\n"
 	     "  -h, --help             this text");
@@ -74,49 +78,56 @@ static int run(const struct request *request)
 	if (!share_connect(&imp, WORD, &request->target, RSM_PERM_NONE))
 		return EXIT_FAILED;
 	error = wait_for(&imp, request);
+	if (error && error != RSMERR_TIMEOUT)
+		share_import_failed(&imp, "wait for a signal", error);
 	share_disconnect(&imp);
-	switch (error) {
-	case RSM_SUCCESS:
-		return 0;
-	case RSMERR_TIMEOUT:
+	if (error == RSMERR_TIMEOUT)
 		return EXIT_TIMEOUT;
-	default:
-		share_failed(WORD, "wait for a signal", error);
-		return EXIT_FAILED;
-	}
+	return error ? EXIT_FAILED : 0;
 }
 
-static bool take_option(struct request *request, int opt)
+static bool take_argument(struct request *request, int opt)
 {
 	if (opt == 'n')
 		return share_parse_count(optarg, &request->count);
 	return share_parse_seconds(optarg, &request->timeout);
 }
 
+/* Returns 0, or the exit status. */
+static int take_option(struct request *request, int opt)
+{
+	if (opt == '?')
+		return cmd_usage_told(WORD);
+	if (opt == 'c' || opt == 'N')
+		return share_take_place(WORD, &request->target, opt);
+	if (!take_argument(request, opt))
+		return cmd_usage(WORD, "-%c takes no \"%s\"", opt, optarg);
+	return 0;
+}
+
 static int wait_main(int argc, char **argv)
 {
-	struct request request = { .count = 1, .timeout = -1 };
-	int opt;
+	struct request request = { .target.ticket = -1,
+				   .count = 1,
+				   .timeout = -1 };
+	int opt, status;
 
-	while ((opt = getopt_long(argc, argv, "n:t:h", long_options, NULL)) !=
-	       -1) {
+	while ((opt = getopt_long(argc, argv, "c:N:n:t:h", long_options,
+				  NULL)) != -1) {
 		if (opt == 'h') {
 			print_usage();
 			return 0;
 		}
-		if (opt == '?')
-			return cmd_usage_told(WORD);
-		if (!take_option(&request, opt))
-			return cmd_usage(WORD, "-%c takes no \"%s\"", opt,
-					   optarg);
+		status = take_option(&request, opt);
+		if (status)
+			return status;
 	}
-	if (argc - optind != 1)
-		return cmd_usage(WORD, optind < argc ? "one ID is wanted" :
-							 "no ID");
-	if (!share_parse_target(argv[optind], &request.target))
-		return cmd_usage(WORD, "\"%s\" is no segment id",
-				   argv[optind]);
-	return run(&request);
+	status = share_take_id(WORD, &request.target, argc - optind,
+			       argv + optind);
+	if (status)
+		return status;
+	return share_find_target(WORD, &request.target) ? run(&request) :
+							  EXIT_FAILED;
 }
 
 const struct cmd cmd_wait = {

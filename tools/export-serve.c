@@ -145,15 +145,21 @@ static bool load(struct exporter *exp, struct share_memory *mem,
 	return share_memory_fit(mem, EXPORT_WORD, total);
 }
 
+/*
+ * Its mode is that of the umask, which holds for all nodes: an access list would
+ * not let those in that the controller knows later.
+ */
 static bool create(struct exporter *exp)
 {
 	uint_t flags = exp->request->rebind ? RSM_ALLOW_REBIND : 0;
 	char size[OUT_SIZE_MAX], what[OUT_SIZE_MAX + 20];
+	mode_t mask = umask(0666 & ~exp->request->mode);
 	int error;
 
 	error = rsm_memseg_export_create(exp->ctl, &exp->handle,
 					 exp->memory.base, exp->memory.usable,
 					 flags);
+	umask(mask);
 	if (!error)
 		return true;
 	snprintf(what, sizeof(what), "share %s",
@@ -163,11 +169,10 @@ static bool create(struct exporter *exp)
 
 static bool publish_it(struct exporter *exp)
 {
-	rsmapi_access_entry_t access = { .ae_permission = exp->request->mode };
 	int error;
 
 	exp->id = exp->request->id;
-	error = rsm_memseg_export_publish(exp->handle, &exp->id, &access, 1);
+	error = rsm_memseg_export_publish(exp->handle, &exp->id, NULL, 0);
 	if (!error)
 		return true;
 	if (error == RSMERR_SEGID_IN_USE) {
@@ -227,6 +232,8 @@ static void print_json(const struct exporter *exp, FILE *to)
 	json_begin(&json, to);
 	json_object(&json, NULL);
 	json_number(&json, "id", exp->id);
+	json_string(&json, "controller",
+		    exp->request->controller ?: "loopback");
 	json_number(&json, "length", exp->length);
 	json_number(&json, "segment_length", exp->memory.usable);
 	json_string(&json, "mode", mode);
@@ -452,7 +459,7 @@ static bool run_loaded(struct exporter *exp, FILE *to)
 	exp->version = 1;
 	exp->length = contents_length(exp->request, exp->memory.used);
 	write_trailer(exp, &exp->memory, exp->length, exp->version);
-	if (!share_controller(EXPORT_WORD, &exp->ctl))
+	if (!share_controller(EXPORT_WORD, exp->request->controller, &exp->ctl))
 		return false;
 	if (!create(exp))
 		return false;

@@ -15,6 +15,7 @@
  * struct export_request - what is to be shared, and how
  * @name: the file; NULL: none
  * @from_stdin: it is stdin
+ * @controller: for other machines; NULL: loopback
  * @id: id to be published under; 0: any
  * @mode: permissions
  * @mode_given: they were asked for
@@ -34,6 +35,7 @@
 struct export_request {
 	const char *name;
 	bool from_stdin;
+	const char *controller;
 	uint32_t id;
 	unsigned int mode;
 	bool mode_given;

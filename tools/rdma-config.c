@@ -15,6 +15,7 @@ const struct rdma_number rdma_numbers[RDMA_NUMBERS] = {
 	[RDMA_REBIND_TIMEOUT] = { "rebind-timeout-ms", "rebind_timeout_ms",
 				  10, 60000 },
 	[RDMA_CONNECTIONS] = { "max-connections", "max_connections", 1, 4096 },
+	[RDMA_COPY_WINDOW] = { "copy-window", "copy_window", 65536, 1048576 },
 };
 
 void rdma_error(const struct rdma_from *from, const char *format, ...)

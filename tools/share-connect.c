@@ -12,80 +12,14 @@
 #include "output.h"
 #include "share.h"
 
-bool share_parse_target(const char *text, struct share_target *target)
-{
-	target->ticket = -1;
-	return out_parse_id(text, &target->id) && target->id;
-}
-
-static const char *target_name(char *text, size_t size,
-			       const struct share_target *target)
-{
-	if (target->ticket >= 0)
-		snprintf(text, size, "with the ticket %d", target->ticket);
-	else
-		snprintf(text, size, "to 0x%x", target->id);
-	return text;
-}
-
-static const char *perm_name(rsm_permission_t perm)
-{
-	switch (perm) {
-	case RSM_PERM_READ:
-		return "read";
-	case RSM_PERM_WRITE:
-		return "write";
-	default:
-		return "read and write";
-	}
-}
-
-static void tell_denied(const char *word, const struct share_target *target,
-			const char *name, rsm_permission_t perm)
-{
-	if (target->ticket >= 0)
-		out_error(word, "cannot connect %s: it does not grant to %s",
-			  name, perm_name(perm));
-	else
-		out_error(word,
-			  "cannot connect %s: its exporter does not let user %d %s it (rsmctl export --mode)",
-			  name, (int)geteuid(), perm_name(perm));
-}
-
-bool share_connect_failed(const char *word, const struct share_target *target,
-			  rsm_permission_t perm, int error)
-{
-	char name[40], what[60];
-
-	target_name(name, sizeof(name), target);
-	snprintf(what, sizeof(what), "connect %s", name);
-	switch (error) {
-	case RSMERR_SEG_NOT_PUBLISHED:
-		out_error(word,
-			  "cannot connect %s: no such segment here, or it has ended",
-			  name);
-		return false;
-	case RSMERR_PERM_DENIED:
-		tell_denied(word, target, name, perm);
-		return false;
-	case RSMERR_BAD_ADDR:
-		out_error(word,
-			  "cannot connect %s: that is no descriptor of a ticket",
-			  name);
-		return false;
-	default:
-		return share_failed(word, what, error);
-	}
-}
-
 static int connect_to(struct share_import *imp,
 		      const struct share_target *target, rsm_permission_t perm)
 {
 	if (target->ticket >= 0)
 		return rsm_memseg_import_redeem(target->ticket, perm,
 						&imp->handle);
-	return rsm_memseg_import_connect(imp->ctl, 0, target->id, perm,
-					 &imp->handle);
+	return rsm_memseg_import_connect(imp->ctl, target->node, target->id,
+					 perm, &imp->handle);
 }
 
 /* The library does not tell these. */
@@ -94,6 +28,9 @@ static bool look_up(struct share_import *imp)
 	char value[64];
 	void *status;
 
+	if (!share_fdinfo(imp->fd, "rsm-controller", value, sizeof(value)))
+		return false;
+	imp->remote = strcmp(value, "loopback");
 	if (!share_fdinfo(imp->fd, "rsm-length", value, sizeof(value)))
 		return false;
 	imp->length = strtoull(value, NULL, 10);
@@ -114,8 +51,10 @@ int share_try_connect(struct share_import *imp, const char *word,
 	struct pollfd pollfd;
 	int error;
 
-	*imp = (struct share_import){ .word = word, .fd = -1 };
-	error = rsm_get_controller("loopback", &imp->ctl);
+	*imp = (struct share_import){ .word = word,
+				      .fd = -1,
+				      .remote = target->controller };
+	error = rsm_get_controller((char *)target->controller, &imp->ctl);
 	if (!error)
 		error = connect_to(imp, target, perm);
 	if (!error)
@@ -152,13 +91,15 @@ bool share_look_up(struct share_import *imp)
 bool share_map(struct share_import *imp)
 {
 	void *map = NULL;
-	int error = rsm_memseg_import_map(imp->handle, &map, RSM_MAP_NONE,
-					  RSM_PERM_READ, 0, imp->length);
+	int error;
 
+	if (imp->remote)
+		return true;
+	error = rsm_memseg_import_map(imp->handle, &map, RSM_MAP_NONE,
+				      RSM_PERM_READ, 0, imp->length);
 	if (error)
-		return share_failed(imp->word,
-				    "map the segment (--get may copy it)",
-				    error);
+		return share_import_failed(imp, "map the segment (--get may copy it)",
+					   error);
 	imp->map = map;
 	return true;
 }
@@ -178,6 +119,28 @@ void share_disconnect(struct share_import *imp)
 	*imp = (struct share_import){ .fd = -1 };
 }
 
+const char *share_end(const struct share_import *imp)
+{
+	if (imp->remote)
+		return "the exporter has ended the segment, or its node does not answer any more";
+	return "the exporter has ended the segment";
+}
+
+bool share_import_failed(const struct share_import *imp, const char *what,
+			 int error)
+{
+	if (error != RSMERR_CONN_ABORTED)
+		return share_failed(imp->word, what, error);
+	out_error(imp->word, "cannot %s: %s", what, share_end(imp));
+	return false;
+}
+
+static bool has_ended(const struct share_import *imp)
+{
+	return __atomic_load_n(&imp->status->state, __ATOMIC_ACQUIRE) !=
+	       RSM_STATE_LIVE;
+}
+
 uint64_t share_generation(const struct share_import *imp)
 {
 	const struct timespec moment = { .tv_nsec = 100000 };
@@ -186,7 +149,8 @@ uint64_t share_generation(const struct share_import *imp)
 	for (;;) {
 		rebinds = __atomic_load_n(&imp->status->rebinds,
 					  __ATOMIC_ACQUIRE);
-		if (!(rebinds & 1))
+		/* A rebind of a node that is gone does not come to its end. */
+		if (!(rebinds & 1) || has_ended(imp))
 			return rebinds;
 		nanosleep(&moment, NULL);
 	}

@@ -193,7 +193,8 @@ static enum share_copied conclude(struct attempt *attempt, enum outcome outcome)
 		return SHARE_ENDED;
 	if (outcome == ABORTED)
 		out_error(attempt->copy->imp->word,
-			  "the exporter has ended the segment: what was written is incomplete");
+			  "%s: what was written is incomplete",
+			  share_end(attempt->copy->imp));
 	return SHARE_FAILED;
 }
 

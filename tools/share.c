@@ -41,12 +41,8 @@ bool share_failed(const char *word, const char *what, int error)
 {
 	const char *detail = rsm_last_error();
 
-	if (error == RSMERR_CONN_ABORTED)
-		out_error(word, "cannot %s: the exporter has ended the segment",
-			  what);
-	else
-		out_error(word, "cannot %s: %s", what,
-			  *detail ? detail : rsm_strerror(error));
+	out_error(word, "cannot %s: %s", what,
+		  *detail ? detail : rsm_strerror(error));
 	return false;
 }
 
@@ -56,11 +52,26 @@ bool share_failed_errno(const char *word, const char *what, const char *name)
 	return false;
 }
 
-bool share_controller(const char *word, rsmapi_controller_handle_t *ctl)
+/* Loopback is there if the driver is. */
+bool share_controller(const char *word, const char *name,
+		      rsmapi_controller_handle_t *ctl)
 {
 	int error = rsm_get_controller("loopback", ctl);
 
-	return !error || share_failed(word, "use the driver", error);
+	if (!error && name) {
+		rsm_release_controller(*ctl);
+		error = rsm_get_controller((char *)name, ctl);
+	} else {
+		name = NULL;
+	}
+	if (!error)
+		return true;
+	*ctl = NULL;
+	if (!name || error != RSMERR_CTLR_NOT_PRESENT)
+		return share_failed(word, "use the driver", error);
+	out_error(word, "there is no controller %s: see \"rsmctl controller list\"; root adds one with \"rsmctl controller add\"",
+		  name);
+	return false;
 }
 
 bool share_fdinfo(int fd, const char *key, char *value, size_t size)

@@ -37,7 +37,9 @@ bool share_parse_count(const char *text, unsigned long *count);
 bool share_failed(const char *word, const char *what, int error);
 bool share_failed_errno(const char *word, const char *what, const char *name);
 
-bool share_controller(const char *word, rsmapi_controller_handle_t *ctl);
+/* @name is NULL for the one of this machine alone; @ctl is NULL on failure. */
+bool share_controller(const char *word, const char *name,
+		      rsmapi_controller_handle_t *ctl);
 
 /**
  * share_fdinfo() - what the kernel tells of a handle
@@ -71,17 +73,39 @@ struct share_trailer {
 	uint64_t flags;
 };
 
-/* share-connect.c: a connection */
+/* share-target.c: the segment that is meant */
 
 /**
  * struct share_target - the segment that is meant
  * @id: its id
  * @ticket: or a descriptor that is a ticket; -1: none
+ * @controller: controller that it is found on; NULL: loopback
+ * @node: node that exports it; 0: the only other one
  */
 struct share_target {
 	uint32_t id;
 	int ticket;
+	const char *controller;
+	uint32_t node;
 };
+
+/* These return 0, or the exit status: */
+
+/* The argument of --controller, which optarg is; NULL: loopback */
+int share_take_controller(const char *word, const char **name);
+/* That or --node, by the letters c and N */
+int share_take_place(const char *word, struct share_target *target, int opt);
+/* What remains of the arguments, which is an id: "0x400001", "4194305" */
+int share_take_id(const char *word, struct share_target *target, int argc,
+		  char **argv);
+
+/* Whether there is such a controller, and node. Fills in the node. */
+bool share_find_target(const char *word, struct share_target *target);
+
+bool share_connect_failed(const char *word, const struct share_target *target,
+			  rsm_permission_t perm, int error);
+
+/* share-connect.c: a connection */
 
 /**
  * struct share_import - a connection
@@ -90,6 +114,7 @@ struct share_target {
  * @handle: the connection
  * @barrier: of it
  * @fd: its descriptor
+ * @remote: it is not by loopback, and cannot be mapped
  * @length: of the segment
  * @rebinds: the exporter may put other memory in the place of the segment's
  * @status: the kernel's status page
@@ -101,28 +126,33 @@ struct share_import {
 	rsm_memseg_import_handle_t handle;
 	rsmapi_barrier_t barrier;
 	int fd;
+	bool remote;
 	uint64_t length;
 	bool rebinds;
 	const struct rsm_status *status;
 	const char *map;
 };
 
-/* "0x400001", "4194305" */
-bool share_parse_target(const char *text, struct share_target *target);
-
 bool share_connect(struct share_import *imp, const char *word,
 		   const struct share_target *target, rsm_permission_t perm);
 /* As above, but returns an error and says nothing of it. */
 int share_try_connect(struct share_import *imp, const char *word,
 		      const struct share_target *target, rsm_permission_t perm);
-bool share_connect_failed(const char *word, const struct share_target *target,
-			  rsm_permission_t perm, int error);
-/* Learn what the fields from @length on are; not needed for signals. */
+/* Learn what the fields from @remote on are; not needed for signals. */
 bool share_look_up(struct share_import *imp);
+/* Only where that can be: copies do not need it. */
 bool share_map(struct share_import *imp);
 void share_disconnect(struct share_import *imp);
 
-/* Even; while it stays the same the segment is the same memory. */
+/* As share_failed(); and what is said of a connection that was aborted */
+bool share_import_failed(const struct share_import *imp, const char *what,
+			 int error);
+const char *share_end(const struct share_import *imp);
+
+/*
+ * Even, unless the connection has ended; while it stays the same the segment is
+ * the same memory.
+ */
 uint64_t share_generation(const struct share_import *imp);
 
 /* Copy from the segment; an error of the library, which is not told yet */
