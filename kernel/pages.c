@@ -121,7 +121,7 @@ static int add_run(struct rsm_pages *pages, struct page *page,
 		   unsigned long count)
 {
 	unsigned long pfn = page_to_pfn(page), first = pages->count;
-	struct rsm_extent *last;
+	struct rsm_extent *next;
 	int ret;
 
 	if (pages->nr_extents == pages->max_extents) {
@@ -130,13 +130,13 @@ static int add_run(struct rsm_pages *pages, struct page *page,
 			return ret;
 	}
 	pages->count = first + count;
-	last = pages->extents + pages->nr_extents - 1;
-	if (first && last->pfn + last->count == pfn) {
-		last->count += count;
+	next = pages->extents + pages->nr_extents;
+	if (first && next[-1].pfn + next[-1].count == pfn) {
+		next[-1].count += count;
 		return 0;
 	}
 	pages->nr_extents++;
-	last[1] = (struct rsm_extent){
+	*next = (struct rsm_extent){
 		.first = first,
 		.count = count,
 		.pfn = pfn,
