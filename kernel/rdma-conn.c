@@ -5,6 +5,7 @@
  */
 #include <linux/err.h>
 #include <linux/jiffies.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "rdma.h"
@@ -62,15 +63,30 @@ static void send_keepalive(struct rsm_rdma_conn *conn)
 	spin_unlock_irqrestore(&conn->lock, flags);
 }
 
-/* An importer has had its time to ask, or to let go of the old pages. */
-static bool is_overdue(const struct rsm_rdma_conn *conn)
+/* An importer is to ask, or to let go of the old pages. */
+static bool has_deadline(const struct rsm_rdma_conn *conn)
+{
+	return !conn->importing &&
+	       (!READ_ONCE(conn->granted) || READ_ONCE(conn->old_reg) ||
+		test_bit(RSM_RDMA_SEND_GRANT, &conn->pending));
+}
+
+static bool is_overdue(struct rsm_rdma_conn *conn)
 {
 	if (conn->importing)
-		return false;
-	if (!READ_ONCE(conn->granted) || READ_ONCE(conn->old_reg) ||
-	    test_bit(RSM_RDMA_SEND_GRANT, &conn->pending))
-		return time_after_eq(jiffies, READ_ONCE(conn->deadline));
-	return false;
+		return rsm_rdma_link_is_overdue(conn);
+	return has_deadline(conn) &&
+	       time_after_eq(jiffies, READ_ONCE(conn->deadline));
+}
+
+/* Jiffies until there may be something to do */
+static unsigned long next_look(const struct rsm_rdma_conn *conn,
+			       unsigned long keepalive)
+{
+	unsigned long next = min_t(unsigned long, keepalive / 2, HZ);
+	long left = READ_ONCE(conn->deadline) - jiffies;
+
+	return has_deadline(conn) ? clamp_t(long, left, 1, next) : next;
 }
 
 static void look_after(struct work_struct *work)
@@ -90,7 +106,7 @@ static void look_after(struct work_struct *work)
 	    time_after_eq(jiffies, READ_ONCE(conn->alive) + keepalive))
 		send_keepalive(conn);
 	queue_delayed_work(rsm_rdma_wq, &conn->timer,
-			   min_t(unsigned long, keepalive / 2, HZ));
+			   next_look(conn, keepalive));
 }
 
 /**
@@ -131,7 +147,10 @@ struct rsm_rdma_conn *rsm_rdma_conn_alloc(struct rsm_rdma_ctl *rctl, u32 node,
 	return NULL;
 }
 
-/* Whoever makes a connection is done with it; it may be lost already. */
+/*
+ * Whoever makes a connection is done with it; it may be lost already. A peer may
+ * even be freed when the bit is set, but for its id, whose handler we are in.
+ */
 void rsm_rdma_conn_made(struct rsm_rdma_conn *conn)
 {
 	set_bit(RSM_RDMA_MADE, &conn->flags);
@@ -208,6 +227,12 @@ void rsm_rdma_conn_release(struct rsm_rdma_conn *conn)
 {
 	if (conn->id->qp)
 		rdma_destroy_qp(conn->id);
+	/*
+	 * The softirq that has handled the last completion may be about to ask
+	 * for further ones, which ib_free_cq() does not wait for.
+	 */
+	if (!IS_ERR_OR_NULL(conn->send_cq))
+		synchronize_rcu();
 	free_cq(&conn->send_cq);
 	free_cq(&conn->recv_cq);
 	rsm_rdma_reg_destroy(conn, conn->reg);

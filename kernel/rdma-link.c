@@ -4,6 +4,7 @@
  */
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
@@ -542,6 +543,7 @@ static int get_slot(struct rsm_rdma_conn *conn,
 	if (slot < RSM_WIRE_ATOMICS)
 		conn->atomics[slot] = (struct rsm_rdma_atomic){
 			.cmd = *cmd,
+			.asked = jiffies,
 			.busy = true,
 			.error = NO_RESULT,
 		};
@@ -568,21 +570,29 @@ static int put_slot(struct rsm_rdma_conn *conn, unsigned int slot,
 	return ret;
 }
 
-/*
- * Wait for a result: 0, -EINTR or RSM_ERR_CONN_ABORTED. An exporter that is there
- * and does not answer has failed.
+/**
+ * rsm_rdma_link_is_overdue() - see if an atomic operation has had no answer
+ * @conn: the connection
+ *
+ * Return: true if it is long ago that the exporter was asked, which fails then,
+ * though it is there.
  */
-#define wait_for_answer(conn, condition)                                       \
-({                                                                             \
-	long __left = wait_event_killable_timeout((conn)->wait,                \
-			rsm_rdma_is_lost(conn) || (condition),                 \
-			msecs_to_jiffies(RSM_RDMA_ANSWER_MS));                 \
-									       \
-	if (!__left)                                                           \
-		rsm_rdma_conn_lose(conn);                                      \
-	__left < 0 ? -EINTR :                                                  \
-	rsm_rdma_is_lost(conn) ? RSM_ERR_CONN_ABORTED : 0;                     \
-})
+bool rsm_rdma_link_is_overdue(struct rsm_rdma_conn *conn)
+{
+	const struct rsm_rdma_atomic *atomic;
+	bool overdue = false;
+	unsigned int slot;
+
+	spin_lock_irq(&conn->lock);
+	for (slot = 0; slot < RSM_WIRE_ATOMICS; slot++) {
+		atomic = &conn->atomics[slot];
+		overdue |= atomic->busy && atomic->error == NO_RESULT &&
+			   time_after(jiffies, atomic->asked +
+				      msecs_to_jiffies(RSM_RDMA_ANSWER_MS));
+	}
+	spin_unlock_irq(&conn->lock);
+	return overdue;
+}
 
 /**
  * rsm_rdma_link_atomic() - have the exporter change a word
@@ -595,15 +605,19 @@ int rsm_rdma_link_atomic(void *link, struct rsm_import_atomic *cmd)
 {
 	struct rsm_rdma_conn *conn = link;
 	struct rsm_rdma_atomic *atomic;
-	int slot = -1, ret;
+	int slot, ret;
 
-	ret = wait_for_answer(conn, (slot = get_slot(conn, cmd)) >= 0);
-	if (slot < 0)
-		return ret;
+	ret = wait_event_killable(conn->wait, rsm_rdma_is_lost(conn) ||
+				  (slot = get_slot(conn, cmd)) >= 0);
+	if (ret)
+		return -EINTR;
+	if (rsm_rdma_is_lost(conn))
+		return RSM_ERR_CONN_ABORTED;
 	atomic = &conn->atomics[slot];
 	rsm_rdma_msg_send(conn, RSM_RDMA_SEND_ATOMIC + slot);
-	ret = wait_for_answer(conn, READ_ONCE(atomic->error) != NO_RESULT);
-	return put_slot(conn, slot, cmd, ret);
+	ret = wait_event_killable(conn->wait, rsm_rdma_is_lost(conn) ||
+				  READ_ONCE(atomic->error) != NO_RESULT);
+	return put_slot(conn, slot, cmd, ret ? -EINTR : RSM_ERR_CONN_ABORTED);
 }
 
 static int link_post(void *link, bool accumulate)

@@ -124,9 +124,9 @@ static void change_pages(struct rsm_rdma_conn *conn, struct rsm_pages *pages)
 	conn->grant_next = 0;
 	spin_unlock_irq(&conn->lock);
 	rsm_rdma_msg_send(conn, RSM_RDMA_SEND_GRANT);
+	/* There is a deadline now. */
 	if (conn->old_reg)
-		mod_delayed_work(rsm_rdma_wq, &conn->timer,
-				 msecs_to_jiffies(timeout) + 1);
+		mod_delayed_work(rsm_rdma_wq, &conn->timer, 0);
 }
 
 /* Tell if the importer does not know all of the pages yet. */

@@ -178,7 +178,7 @@ static_assert(sizeof(struct rsm_wire_header) == 16);
  * @id: segment id
  * @perm: RSM_RIGHT_ bits
  * @uid: effective user id
- * @nr_gids: number of @gids, the first of which is the effective one
+ * @nr_gids: number of @gids, 1 to RSM_WIRE_GIDS; the first is the effective one
  * @gids: group ids, the rest is 0
  * @mac: HMAC of "open", request, reply, and what is between header and this;
  *       0 without a key
@@ -201,7 +201,7 @@ static_assert(sizeof(struct rsm_wire_open) == 320);
  * struct rsm_wire_grant - how to reach the segment's pages, or some of them
  * @header: of type RSM_WIRE_GRANT or RSM_WIRE_REBIND
  * @length: of the segment in bytes
- * @flags: enum rsm_export_flags
+ * @flags: enum rsm_export_flags, and nothing else
  * @epoch: number of the pages: 1, 2, ...
  * @chunk: bytes that each key is for, but the last, which may be for less
  * @first: index of the first of @keys here

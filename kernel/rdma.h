@@ -337,12 +337,14 @@ struct rsm_rdma_grant {
 /**
  * struct rsm_rdma_atomic - an atomic operation under way
  * @cmd: what is to be done, and the result
+ * @asked: jiffies when it was begun
  * @busy: the slot is in use
  * @abandoned: nobody waits for the result
  * @error: enum rsm_error, or -1 while there is no result
  */
 struct rsm_rdma_atomic {
 	struct rsm_import_atomic cmd;
+	unsigned long asked;
 	bool busy;
 	bool abandoned;
 	int error;
@@ -514,6 +516,7 @@ u32 rsm_rdma_chunk_size(const struct rsm_rdma_conn *conn);
 
 /* rdma-link.c */
 extern const struct rsm_link_ops rsm_rdma_link_ops;
+bool rsm_rdma_link_is_overdue(struct rsm_rdma_conn *conn);
 int rsm_rdma_link_atomic(void *link, struct rsm_import_atomic *cmd);
 bool rsm_rdma_link_message(struct rsm_rdma_conn *conn,
 			   const union rsm_wire_message *message);

@@ -21,6 +21,7 @@
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched/signal.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <net/net_namespace.h>
@@ -56,6 +57,7 @@ struct loop {
 	struct page *pages[PAGES];
 	bool mapped;
 	bool server;
+	bool ends;
 	struct message *messages;
 	u64 messages_dma;
 	struct ib_cqe sent;
@@ -78,6 +80,8 @@ static u64 result;
 static DEFINE_MUTEX(mutex);
 static LIST_HEAD(servers);
 static DEFINE_SPINLOCK(servers_lock);
+/* Held while one of them offers its memory */
+static DEFINE_MUTEX(offering);
 
 /* Work requests */
 
@@ -156,6 +160,8 @@ static void loop_free(struct loop *loop)
 	}
 	if (!IS_ERR_OR_NULL(loop->mr))
 		ib_dereg_mr(loop->mr);
+	/* Its softirq may be about to look at it, see kernel/rdma-conn.c */
+	synchronize_rcu();
 	if (!IS_ERR_OR_NULL(loop->send_cq))
 		ib_free_cq(loop->send_cq);
 	if (!IS_ERR_OR_NULL(loop->recv_cq))
@@ -184,12 +190,12 @@ static int alloc_memory(struct loop *loop)
 	loop->messages = kcalloc(2, sizeof(struct message), GFP_KERNEL);
 	if (!loop->messages)
 		return -ENOMEM;
-	/* From the end, so that no two of them are in one piece. */
 	for (i = 0; i < PAGES; i++) {
 		loop->pages[i] = alloc_page(GFP_KERNEL | __GFP_ZERO);
 		if (!loop->pages[i])
 			return -ENOMEM;
 	}
+	/* Pieces of a page, as if no two of them followed each other */
 	return sg_alloc_table_from_pages_segment(&loop->sgt, loop->pages, PAGES,
 						 0, PAGES * PAGE_SIZE,
 						 PAGE_SIZE, GFP_KERNEL);
@@ -301,8 +307,13 @@ static int offer(struct loop *loop)
 
 static int server_event(struct rdma_cm_id *id, struct rdma_cm_event *event)
 {
-	if (event->event == RDMA_CM_EVENT_ESTABLISHED && offer(id->context))
+	struct loop *loop = id->context;
+
+	mutex_lock(&offering);
+	if (event->event == RDMA_CM_EVENT_ESTABLISHED && !loop->ends &&
+	    offer(loop))
 		pr_err("rdma_loop: cannot offer memory\n");
+	mutex_unlock(&offering);
 	return 0;
 }
 
@@ -465,7 +476,7 @@ static int copy(struct loop *loop, enum ib_wr_opcode opcode, size_t size,
 
 	if (!size || size > PAGES * PAGE_SIZE)
 		return -EINVAL;
-	while (count-- && !ret) {
+	while (count-- && !ret && !fatal_signal_pending(current)) {
 		/* Each time, as a copy from elsewhere would have to. */
 		fill(loop, opcode, size);
 		ret = ib_post_send(loop->id->qp, &loop->wrs[0].wr, NULL) ?:
@@ -478,9 +489,19 @@ static int ping(struct loop *loop, unsigned int count)
 {
 	int ret = 0;
 
-	while (count-- && !ret)
+	while (count-- && !ret && !fatal_signal_pending(current))
 		ret = post_send(loop) ?: finish(loop) ?: wait_message(loop);
 	return ret;
+}
+
+/* After a failure something may be under way, and come later. */
+static int end_if(int failed)
+{
+	if (failed && failed != -EINVAL) {
+		loop_free(client);
+		client = NULL;
+	}
+	return failed;
 }
 
 static int obey(const char *text)
@@ -494,13 +515,13 @@ static int obey(const char *text)
 	if (!client)
 		return -ENOTCONN;
 	if (sscanf(text, "ping %u", &count) == 1)
-		return ping(client, count);
+		return end_if(ping(client, count));
 	if (sscanf(text, "%7s %zu %u", name, &size, &count) != 3)
 		return -EINVAL;
 	if (!strcmp(name, "write"))
-		return copy(client, IB_WR_RDMA_WRITE, size, count);
+		return end_if(copy(client, IB_WR_RDMA_WRITE, size, count));
 	if (!strcmp(name, "read"))
-		return copy(client, IB_WR_RDMA_READ, size, count);
+		return end_if(copy(client, IB_WR_RDMA_READ, size, count));
 	return -EINVAL;
 }
 
@@ -568,6 +589,10 @@ static void __exit loop_exit(void)
 	rdma_destroy_id(listener);
 	if (client)
 		loop_free(client);
+	mutex_lock(&offering);
+	list_for_each_entry(loop, &servers, entry)
+		loop->ends = true;
+	mutex_unlock(&offering);
 	list_for_each_entry_safe(loop, next, &servers, entry)
 		loop_free(loop);
 }
