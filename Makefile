@@ -133,9 +133,9 @@ check-mutants: setup
 	$(Q)$(MAKE) lib selftests
 	@selftests/vm/mutants
 
-# What has RDMA among them; those that watch themselves are slow at it.
-RDMA_KERNELS := $(filter-out debug% %-rt,$(RSM_KERNELS))
-check-rdma: setup
+# What is tested with RDMA of them
+RDMA_KERNELS := $(filter-out debug-% %-rt,$(RSM_KERNELS))
+check-rdma: kernels
 	@echo '== building'
 	$(Q)$(MAKE) lib tools
 	+$(Q)$(MAKE) -C selftests O=$(CURDIR)/build/selftests remote \
@@ -176,10 +176,10 @@ bench: setup
 bench-rdma: setup
 	@echo '== building'
 	$(Q)$(MAKE) lib tools
-	$(Q)set -e; for kernel in $(RDMA_KERNELS); do \
+	$(Q)set -e; for kernel in $(BENCH_KERNELS); do \
 		$(MAKE) modules KDIR=$$(realpath $(CACHE)/kernels/$$kernel/build); \
 	done
-	@set -e; for kernel in $(RDMA_KERNELS); do \
+	@set -e; for kernel in $(BENCH_KERNELS); do \
 		selftests/vm/bench-rdma -k $$kernel -- $(BENCH_ARGS); \
 	done
 

@@ -29,7 +29,6 @@
 #define HOSTILE_ADDRESS "10.8.0.3"
 #define HOSTILE_PORT 7773
 
-#define LENGTH 0x100000UL
 /* What a hostile node makes others wait for, at most: see rdma.h. */
 #define BOUNDED_MS 10000
 /* And what it has of whoever connects to it: to connect, and for an answer */
@@ -362,6 +361,15 @@ static inline int send_type(struct verbs *verbs, unsigned int type)
 	return verbs_send(verbs, verbs_length(type)) == IBV_WC_SUCCESS ? 0 : -1;
 }
 
+/*
+ * The same, where that may end the connection: the answer is not waited for, as it
+ * may not come any more.
+ */
+static inline int send_last(struct verbs *verbs, unsigned int type)
+{
+	return verbs_begin_send(verbs, verbs_length(type));
+}
+
 static inline __u32 first_key(const union rsm_wire_message *message)
 {
 	return message ? le32toh(message->grant.keys[0]) : 0;
@@ -391,7 +399,7 @@ static inline bool is_refused(struct verbs *verbs)
 	long ms = verbs_end(verbs);
 	bool silent = !receive(verbs, 0);
 
-	if (ms >= 0 && silent)
+	if (ms >= 0 && ms <= BOUNDED_MS && silent)
 		return true;
 	fprintf(stderr, "# ended after %ld ms, message %u\n", ms,
 		silent ? 0 : verbs->message.header.type);

@@ -67,7 +67,7 @@ static int say_again(struct verbs *verbs, const struct rsm_wire_open *open,
 	message->open = *open;
 	if (wrong)
 		spoil(message, wrong);
-	return send_type(verbs, RSM_WIRE_OPEN);
+	return send_last(verbs, RSM_WIRE_OPEN);
 }
 
 FIXTURE(keyed)
@@ -183,7 +183,7 @@ TEST_F_TIMEOUT(keyed, borrowed, 300)
 		/* the exporter's own */
 		if (i & 2)
 			memcpy(message->open.mac, reply.mac, RSM_WIRE_MAC);
-		EXPECT_OK(send_type(verbs, RSM_WIRE_OPEN));
+		EXPECT_OK(send_last(verbs, RSM_WIRE_OPEN));
 		EXPECT_TRUE(is_refused(verbs));
 		verbs_close(verbs);
 	}

@@ -8,6 +8,12 @@
 #define RSM_REMOTE
 #include "rsm_utils.h"
 
+/*
+ * Of a segment. No multiple of 1 MiB: copies up to the end of such a region have
+ * rxe of Linux 6.1 read beyond its own list of pages.
+ */
+#define LENGTH 0xff000UL
+
 #define RIGHTS (RSM_RIGHT_READ | RSM_RIGHT_WRITE)
 
 static inline bool is_dead(int fd)

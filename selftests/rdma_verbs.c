@@ -448,13 +448,18 @@ int verbs_post(struct verbs *verbs, struct ibv_send_wr *wr, size_t offset,
 }
 
 /* Send the message: status, or VERBS_NONE */
-int verbs_send(struct verbs *verbs, size_t length)
+int verbs_begin_send(struct verbs *verbs, size_t length)
 {
 	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND };
 
 	verbs->done = 0;
 	verbs->status = IBV_WC_SUCCESS;
-	if (verbs_post(verbs, &wr, 0, length))
+	return verbs_post(verbs, &wr, 0, length);
+}
+
+int verbs_send(struct verbs *verbs, size_t length)
+{
+	if (verbs_begin_send(verbs, length))
 		return VERBS_NONE;
 	return verbs_await_done(verbs, 1);
 }

@@ -123,12 +123,16 @@ long verbs_end(struct verbs *verbs);
 /* Look at what has come. */
 void verbs_look(struct verbs *verbs);
 
-/* Messages: a new one; send it, as it is; wait for one, or NULL. */
+/*
+ * Messages: a new one; send it, as it is, and wait for the answer of the device or
+ * not; wait for one, or NULL.
+ */
 union rsm_wire_message *verbs_message(struct verbs *verbs, unsigned int type);
 size_t verbs_length(unsigned int type);
 int verbs_post(struct verbs *verbs, struct ibv_send_wr *wr, size_t offset,
 	       size_t length);
 int verbs_send(struct verbs *verbs, size_t length);
+int verbs_begin_send(struct verbs *verbs, size_t length);
 const union rsm_wire_message *verbs_receive(struct verbs *verbs, long ms);
 
 /* RDMA READ into, or RDMA WRITE from, the data: status, or VERBS_NONE */
