@@ -34,9 +34,10 @@ help_is_output_and_wrong_usage_is_not()
 {
 	status 0 bench --help && has "$tmp/out" '^usage:' || return
 	for wrong in --nosuch '-s 0' '-s -1' '-s 1x' '-s 1048577' '-r 0' \
-		'-r 1001' '-r' 'nosuch' 'signal nosuch' '-n 2' '-n 0' '-S' \
-		'-c rdma0' '-c rdma0 -n x' '-c rdma0 -n 2 -S' \
-		'-c rdma0 -n 2 signal'; do
+		'-r 1001' '-r' 'nosuch' 'signal nosuch' '-N 2' '-N 0' '-S' \
+		'-c rdma0' '-c rdma0 -N x' '-c rdma0 -N 2 -S' \
+		'-c rdma0 -N 4294967295' '-c rdma0 -N 2 signal' \
+		'-c rdma0 -S signal' '-c rdma0 -S -q'; do
 		# shellcheck disable=SC2086 # words wanted
 		status 2 bench $wrong || return
 		if [ -s "$tmp/out" ] || [ ! -s "$tmp/err" ]; then

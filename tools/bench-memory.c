@@ -23,7 +23,9 @@ rsmapi_controller_handle_t bench_controller(void)
 	if (!ctl) {
 		error = rsm_get_controller(bench_target.controller, &ctl);
 		if (error)
-			bench_die(bench_target.controller, error);
+			bench_die(bench_target.is_set ?
+				  bench_target.controller :
+				  "opening /dev/rsmctl", error);
 	}
 	return ctl;
 }

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -88,28 +89,32 @@ static double loop(const char *format, ...)
 	return result;
 }
 
-/* Without its port. False: it is not known. */
-static bool read_address(const char *dir, char text[RDMA_TEXT_MAX])
+/* IPv4, without its port; NULL: none that is known */
+static const char *read_address(const char *dir, char text[RDMA_TEXT_MAX])
 {
-	char *port;
+	struct rdma_address address;
 
-	if (!rdma_read(dir, "address", text))
-		return false;
-	port = strrchr(text, ':');
-	if (port)
-		*port = 0;
-	return true;
+	if (!rdma_read(dir, "address", text) ||
+	    !rdma_parse_address(text, &address) || address.family != AF_INET)
+		return NULL;
+	*strchrnul(text, ':') = 0;
+	return text;
 }
 
 static void connect_loop(void)
 {
-	char from[RDMA_TEXT_MAX], to[RDMA_TEXT_MAX], dir[RDMA_DIR_MAX];
+	char source[RDMA_TEXT_MAX], destination[RDMA_TEXT_MAX];
+	const char *from, *to;
+	char dir[RDMA_DIR_MAX];
 
 	if (access(LOOP, W_OK))
 		return;
-	rdma_node_dir(dir, bench_target.controller, bench_target.node);
-	if (!read_address(bench_target.controller, from) ||
-	    !read_address(dir, to) || isnan(loop("connect %s %s", from, to)))
+	from = read_address(bench_target.controller, source);
+	to = read_address(rdma_node_dir(dir, bench_target.controller,
+					bench_target.node), destination);
+	if (!from || !to)
+		fputs("rsmctl bench: rdma_loop is for IPv4 addresses\n", stderr);
+	else if (isnan(loop("connect %s %s", from, to)))
 		fputs("rsmctl bench: the module rdma_loop of that node does not answer\n",
 		      stderr);
 }
@@ -154,10 +159,9 @@ static void setup_mode(struct bench *bench, rsm_barrier_mode_t mode)
 	error = rsm_memseg_import_connect(bench_controller(),
 					  bench_target.node, SEGMENT_ID,
 					  RSM_PERM_RDWR, &imp);
-	if (error == RSMERR_SEG_NOT_PUBLISHED)
-		bench_skip("that node does not run 'rsmctl bench --serve'");
 	if (error)
-		bench_die("connect", error);
+		bench_die("connecting to 'rsmctl bench --serve' of that node",
+			  error);
 	if (rsm_memseg_import_init_barrier(imp, RSM_BAR_DEFAULT, &barrier) ||
 	    rsm_memseg_import_set_mode(imp, mode))
 		bench_die("barrier", 0);

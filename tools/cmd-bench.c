@@ -62,7 +62,7 @@ static void print_usage(void)
 		    "  -p, --plot FILE.svg   draw it, too (needs gnuplot); FILE.gp: the commands\n"
 		    "                        for gnuplot\n"
 		    "  -c, --controller NAME the controller, for these two:\n"
-		    "  -n, --node ID         measure segments of another machine, on which runs\n"
+		    "  -N, --node NODE       measure segments of another machine, on which runs\n"
 		    "                        rsmctl bench --serve --controller NAME\n"
 		    "  -S, --serve           export memory for that, until it is interrupted\n"
 		    "  -h, --help            this text\n",
@@ -75,7 +75,7 @@ static void print_list(void)
 	unsigned int i;
 
 	for (i = 0; (def = find_bench(i)); i++)
-		printf("%-16s %s\n", def->name, def->what);
+		printf("%-19s %s\n", def->name, def->what);
 }
 
 static bool number(const char *text, unsigned long max, unsigned long *out)
@@ -200,7 +200,7 @@ static const struct option long_options[] = {
 	{ "json", optional_argument, NULL, 'j' },
 	{ "plot", required_argument, NULL, 'p' },
 	{ "controller", required_argument, NULL, 'c' },
-	{ "node", required_argument, NULL, 'n' },
+	{ "node", required_argument, NULL, 'N' },
 	{ "serve", no_argument, NULL, 'S' },
 	{ "help", no_argument, NULL, 'h' },
 	{},
@@ -232,8 +232,8 @@ static bool take_target(int opt)
 		bench_target.controller = optarg;
 		bench_target.is_set = true;
 		return true;
-	case 'n':
-		if (!number(optarg, UINT32_MAX, &id)) {
+	case 'N':
+		if (!number(optarg, UINT32_MAX - 1, &id)) {
 			out_error("bench", "\"%s\" is no node id", optarg);
 			return false;
 		}
@@ -276,16 +276,19 @@ static bool take_option(struct request *request, int opt)
 }
 
 /* Whether the options go together */
-static bool check(const struct request *request)
+static bool check(const struct request *request, bool named)
 {
-	if (request->serve && bench_target.node) {
-		out_error("bench", "--serve and --node do not go together");
+	if (request->serve &&
+	    (bench_target.node || named || request->json ||
+	     request->plot_path || request->options.quick ||
+	     request->options.instructions || request->options.reps)) {
+		out_error("bench", "--serve goes with --controller and --size only");
 		return false;
 	}
 	if (bench_target.is_set == (bench_target.node || request->serve))
 		return true;
 	out_error("bench", bench_target.is_set ?
-			   "--controller NAME needs --node ID, or --serve" :
+			   "--controller NAME needs --node NODE, or --serve" :
 			   "--node and --serve need --controller NAME");
 	return false;
 }
@@ -295,15 +298,18 @@ static bool parse(struct request *request, int argc, char **argv)
 	struct bench_options *options = &request->options;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "ls:r:qijp:c:n:Sh", long_options,
+	while ((opt = getopt_long(argc, argv, "ls:r:qijp:c:N:Sh", long_options,
 				  NULL)) != -1)
 		if (!take_option(request, opt))
 			return false;
+	if (!request->list && !request->help &&
+	    !check(request, optind < argc))
+		return false;
 	if (!options->size)
 		options->size = options->quick ? QUICK_SIZE : DEFAULT_SIZE;
 	if (!options->reps)
 		options->reps = options->quick ? 1 : DEFAULT_REPS;
-	return request->list || request->help || check(request);
+	return true;
 }
 
 static bool write_json(const struct request *request)

@@ -207,14 +207,15 @@ static int list_nodes(struct controller *controller)
 	return error;
 }
 
-static bool is_known(const struct controllers *controllers, const char *name)
+const struct controller *controllers_find(const struct controllers *controllers,
+					  const char *name)
 {
 	unsigned int i;
 
 	for (i = 0; i < controllers->count; i++)
 		if (!strcasecmp(controllers->controller[i].name, name))
-			return true;
-	return false;
+			return &controllers->controller[i];
+	return NULL;
 }
 
 /* Those that are not enabled, or wait for a device. Returns 0 or -errno. */
@@ -227,7 +228,7 @@ static int list_configured(struct controllers *controllers)
 
 	rdma_list("", &names);
 	for (i = 0; i < names.count && !error; i++) {
-		if (is_known(controllers, names.name[i]))
+		if (controllers_find(controllers, names.name[i]))
 			continue;
 		controller = append(controllers, names.name[i]);
 		error = controller ? list_nodes(controller) : -ENOMEM;

@@ -63,6 +63,10 @@ struct controllers {
 int controllers_get(struct controllers *controllers);
 void controllers_free(struct controllers *controllers);
 
+/* The one of that name, or NULL */
+const struct controller *controllers_find(const struct controllers *controllers,
+					  const char *name);
+
 /* What is to be said of an error of controllers_get() */
 const char *controllers_remedy(int error);
 

@@ -51,17 +51,6 @@ int share_take_id(const char *word, struct share_target *target, int argc,
 	return 0;
 }
 
-static const struct controller *
-find_controller(const struct controllers *controllers, const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < controllers->count; i++)
-		if (!strcmp(controllers->controller[i].name, name))
-			return &controllers->controller[i];
-	return NULL;
-}
-
 static bool knows(const struct controller *controller, uint32_t node)
 {
 	unsigned int i;
@@ -107,7 +96,7 @@ bool share_find_target(const char *word, struct share_target *target)
 		return false;
 	/* What cannot be told is told by who connects. */
 	controllers_get(&all);
-	controller = find_controller(&all, target->controller);
+	controller = controllers_find(&all, target->controller);
 	if (controller)
 		found = choose_node(word, controller, &target->node);
 	controllers_free(&all);
