@@ -126,7 +126,8 @@ huge_pages_and_room_change_nothing()
 {
 	fill 5000000 "$tmp/file"
 	share --huge --length 8M "$tmp/file" || return
-	if ! grep -q '\[never]' "$THP"; then
+	# kernels whose locks sleep have none
+	if [ -e "$THP" ] && ! grep -q '\[never]' "$THP"; then
 		cat "/proc/$pid/fdinfo"/* >"$tmp/fdinfo"
 		has "$tmp/fdinfo" '^rsm-pages-2M:.[1-4]$' || return
 	fi
