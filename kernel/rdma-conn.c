@@ -227,12 +227,6 @@ void rsm_rdma_conn_release(struct rsm_rdma_conn *conn)
 {
 	if (conn->id->qp)
 		rdma_destroy_qp(conn->id);
-	/*
-	 * The softirq that has handled the last completion may be about to ask
-	 * for further ones, which ib_free_cq() does not wait for.
-	 */
-	if (!IS_ERR_OR_NULL(conn->send_cq))
-		synchronize_rcu();
 	free_cq(&conn->send_cq);
 	free_cq(&conn->recv_cq);
 	rsm_rdma_reg_destroy(conn, conn->reg);
@@ -244,6 +238,18 @@ void rsm_rdma_conn_release(struct rsm_rdma_conn *conn)
 	if (!IS_ERR_OR_NULL(conn->pd))
 		ib_dealloc_pd(conn->pd);
 	conn->pd = NULL;
+}
+
+/*
+ * Wait until nothing is under way. Then there may still be softirqs that look at
+ * the queues: ib_free_cq() does not wait for one that has handled the last
+ * completion and is about to ask for further ones; and rxe of Linux 6.1 looks at
+ * a queue pair once more after it has handed over a packet, and its reference.
+ */
+static void drain(struct ib_qp *qp)
+{
+	ib_drain_qp(qp);
+	synchronize_rcu();
 }
 
 /**
@@ -271,7 +277,7 @@ void rsm_rdma_conn_down(struct rsm_rdma_conn *conn)
 	spin_unlock_irq(&conn->lock);
 	rdma_disconnect(conn->id);
 	if (conn->id->qp)
-		ib_drain_qp(conn->id->qp);
+		drain(conn->id->qp);
 	complete_all(&conn->drained);
 	rsm_rdma_xfer_drain(conn);
 	rsm_rdma_conn_release(conn);

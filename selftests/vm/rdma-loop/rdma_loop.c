@@ -156,12 +156,12 @@ static void loop_free(struct loop *loop)
 	if (loop->id->qp) {
 		rdma_disconnect(loop->id);
 		ib_drain_qp(loop->id->qp);
+		/* See kernel/rdma-conn.c. */
+		synchronize_rcu();
 		rdma_destroy_qp(loop->id);
 	}
 	if (!IS_ERR_OR_NULL(loop->mr))
 		ib_dereg_mr(loop->mr);
-	/* Its softirq may be about to look at it, see kernel/rdma-conn.c */
-	synchronize_rcu();
 	if (!IS_ERR_OR_NULL(loop->send_cq))
 		ib_free_cq(loop->send_cq);
 	if (!IS_ERR_OR_NULL(loop->recv_cq))
