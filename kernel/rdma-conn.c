@@ -148,8 +148,9 @@ struct rsm_rdma_conn *rsm_rdma_conn_alloc(struct rsm_rdma_ctl *rctl, u32 node,
 }
 
 /*
- * Whoever makes a connection is done with it; it may be lost already. A peer may
- * even be freed when the bit is set, but for its id, whose handler we are in.
+ * Whoever makes a connection is done with it; it may be lost already. That of a
+ * peer is not freed before this returns: its end waits for the handler of its id,
+ * in which this is called.
  */
 void rsm_rdma_conn_made(struct rsm_rdma_conn *conn)
 {
