@@ -182,3 +182,21 @@ is_json()
 		exit 1
 	}' "$1"
 }
+
+# has_ended PROCESS: one of ours, which may still be there to be waited for
+has_ended()
+{
+	[ ! -e "/proc/$1" ] || grep -qs ') Z' "/proc/$1/stat"
+}
+
+# ends N: whether the exporter $pid, whose errors are in $tmp/export, ends with
+# this status
+# shellcheck disable=SC2154 # theirs
+ends()
+{
+	eventually has_ended "$pid" || kill -KILL "$pid"
+	wait "$pid"
+	is 'status of the exporter' $? "$1" && return
+	cat "$tmp/export"
+	return 1
+}

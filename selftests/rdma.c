@@ -13,99 +13,10 @@
 #include <sys/mount.h>
 #include <sys/utsname.h>
 
-#define CONFIG "/sys/kernel/config/rsm_rdma"
-/* Of the device that selftests/vm/run -r makes */
-#define ADDRESS "10.8.0.1"
-#define EXPORTER 1
-#define IMPORTER 2
-
 /* How long it may take until the other side knows of an end */
 #define BOUNDED_MS 5000
 
 /* Configuration */
-
-static int config_write(const char *name, const char *attribute,
-			const char *text)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), CONFIG "/%s/%s", name, attribute);
-	return rsm_file_write(path, text);
-}
-
-static bool config_is(const char *name, const char *attribute,
-		      const char *expected)
-{
-	char path[256], text[64] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), CONFIG "/%s/%s", name, attribute);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (!fgets(text, sizeof(text), file))
-		text[0] = '\0';
-	fclose(file);
-	text[strcspn(text, "\n")] = '\0';
-	return !strcmp(text, expected);
-}
-
-static bool config_becomes(const char *name, const char *attribute,
-			   const char *expected)
-{
-	long end = rsm_now_ms() + 20000;
-
-	while (!config_is(name, attribute, expected)) {
-		if (rsm_now_ms() > end)
-			return false;
-		rsm_sleep_ms(10);
-	}
-	return true;
-}
-
-static int config_mkdir(const char *name)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), CONFIG "/%s", name);
-	return mkdir(path, 0755) ? -errno : 0;
-}
-
-static int config_rmdir(const char *name)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), CONFIG "/%s", name);
-	return rmdir(path) ? -errno : 0;
-}
-
-static int add_node(const char *controller, const char *node,
-		    const char *address)
-{
-	char name[64];
-	int ret;
-
-	snprintf(name, sizeof(name), "%s/nodes/%s", controller, node);
-	ret = config_mkdir(name);
-	return ret ?: config_write(name, "address", address);
-}
-
-static int add_controller(const char *name, const char *address,
-			  const char *node, const char *key)
-{
-	int ret = config_mkdir(name);
-
-	ret = ret ?: config_write(name, "address", address);
-	ret = ret ?: config_write(name, "node_id", node);
-	if (key)
-		ret = ret ?: config_write(name, "key", key);
-	else
-		ret = ret ?: config_write(name, "trusted", "1");
-	ret = ret ?: config_write(name, "enabled", "1");
-	if (ret)
-		return ret;
-	return config_becomes(name, "state", "listening") ? 0 : -ETIMEDOUT;
-}
 
 /* Whatever a test before has left */
 static void remove_controllers(void)
@@ -133,22 +44,6 @@ typedef struct {
 	struct rsm_scene to;
 } nodes_self;
 
-static int find_controllers(nodes_self *self)
-{
-	struct rsm_controller_info info;
-	int ret;
-
-	ret = rsm_controller_info(self->from.fd, "rdma8", &info, NULL);
-	self->from.controller = info.out_controller;
-	self->from.node = info.out_node;
-	if (ret)
-		return ret;
-	self->to = self->from;
-	ret = rsm_controller_info(self->from.fd, "rdma9", &info, NULL);
-	self->to.controller = info.out_controller;
-	return ret;
-}
-
 FIXTURE(nodes)
 {
 	nodes_self nodes;
@@ -167,7 +62,7 @@ FIXTURE_SETUP(nodes)
 	ASSERT_OK(add_both("secret", "secret"));
 	rsm_stats_read(&nodes->from.before);
 	nodes->from.vm_pin = rsm_vm_pin();
-	ASSERT_OK(find_controllers(nodes));
+	ASSERT_OK(find_nodes(&nodes->from, &nodes->to));
 	ASSERT_OK(rsm_export_locks(&nodes->from, LENGTH, 1, &self->exp));
 	self->imp = rsm_import(&nodes->to, self->exp.segid, RIGHTS);
 	ASSERT_LE(0, self->imp);
@@ -400,7 +295,7 @@ TEST_F(nodes, key)
 		ASSERT_OK(add_controller("rdma9", ADDRESS ":7769", "2",
 					 i ? NULL : keys[i]));
 		ASSERT_OK(add_node("rdma9", "1", ADDRESS ":7768"));
-		ASSERT_OK(find_controllers(&self->nodes));
+		ASSERT_OK(find_nodes(&self->nodes.from, &self->nodes.to));
 		EXPECT_EQ(-EHOSTUNREACH,
 			  rsm_import(&self->nodes.to, self->exp.segid, RIGHTS));
 		self->imp = -1;

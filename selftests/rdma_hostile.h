@@ -18,12 +18,7 @@
 #include <pthread.h>
 #include <sys/mount.h>
 
-#define CONFIG "/sys/kernel/config/rsm_rdma/"
-/* Of the device that selftests/vm/run -r makes */
-#define ADDRESS "10.8.0.1"
 #define PORT 7768
-#define EXPORTER 1
-#define IMPORTER 2
 /* Ours */
 #define HOSTILE 3
 #define HOSTILE_ADDRESS "10.8.0.3"
@@ -39,60 +34,18 @@
 
 /* Nodes */
 
-struct setting {
-	const char *name;
-	const char *text;
-};
-
-/* Without a text: a directory; %s: what a node shows to know */
-static const struct setting settings[] = {
-	{ "rdma8", NULL },
-	{ "rdma8/address", ADDRESS ":7768" },
-	{ "rdma8/node_id", "1" },
-	{ "rdma8/%s", NULL },
-	{ "rdma8/enabled", "1" },
-	{ "rdma8/nodes/2", NULL },
-	{ "rdma8/nodes/2/address", ADDRESS ":7769" },
-	{ "rdma8/nodes/3", NULL },
-	{ "rdma8/nodes/3/address", HOSTILE_ADDRESS ":7773" },
-	{ "rdma9", NULL },
-	{ "rdma9/address", ADDRESS ":7769" },
-	{ "rdma9/node_id", "2" },
-	{ "rdma9/%s", NULL },
-	{ "rdma9/enabled", "1" },
-	{ "rdma9/nodes/1", NULL },
-	{ "rdma9/nodes/1/address", ADDRESS ":7768" },
-	{ "rdma9/nodes/3", NULL },
-	{ "rdma9/nodes/3/address", HOSTILE_ADDRESS ":7773" },
-};
-
-static inline int config_write(const char *name, const char *text)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), CONFIG "%s", name);
-	if (!text)
-		return mkdir(path, 0755) ? -errno : 0;
-	return rsm_file_write(path, text);
-}
-
-/* @key: NULL if nodes are trusted without one */
+/* The two of them know each other, and us. */
 static inline int configure(const char *key)
 {
-	const struct setting *setting = settings;
-	const struct setting *end = settings +
-				    sizeof(settings) / sizeof(*settings);
-	int ret = 0;
+	const char *ours = HOSTILE_ADDRESS ":7773";
+	int ret;
 
-	for (; setting < end && !ret; setting++) {
-		char name[64];
-
-		snprintf(name, sizeof(name), setting->name,
-			 key ? "key" : "trusted");
-		ret = config_write(name, strchr(setting->name, '%') ?
-					 key ?: "1" : setting->text);
-	}
-	return ret;
+	ret = add_controller("rdma8", ADDRESS ":7768", "1", key);
+	ret = ret ?: add_controller("rdma9", ADDRESS ":7769", "2", key);
+	ret = ret ?: add_node("rdma8", "2", ADDRESS ":7769");
+	ret = ret ?: add_node("rdma8", "3", ours);
+	ret = ret ?: add_node("rdma9", "1", ADDRESS ":7768");
+	return ret ?: add_node("rdma9", "3", ours);
 }
 
 static inline void remove_controllers(void)
@@ -100,32 +53,10 @@ static inline void remove_controllers(void)
 	static const char *const names[] = { "rdma8/nodes/2", "rdma8/nodes/3",
 					     "rdma9/nodes/1", "rdma9/nodes/3",
 					     "rdma8", "rdma9" };
-	char path[256];
 	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		snprintf(path, sizeof(path), CONFIG "%s", names[i]);
-		rmdir(path);
-	}
-}
-
-static inline bool listens(const char *name)
-{
-	long end = rsm_now_ms() + VERBS_MS;
-	char path[256], text[32] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), CONFIG "%s/state", name);
-	do {
-		file = fopen(path, "re");
-		if (file && fgets(text, sizeof(text), file) &&
-		    !strcmp(text, "listening\n"))
-			end = 0;
-		if (file)
-			fclose(file);
-		rsm_sleep_ms(10);
-	} while (rsm_now_ms() < end);
-	return !end;
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		config_rmdir(names[i]);
 }
 
 /* The others, who know nothing of us */
@@ -163,31 +94,13 @@ typedef struct {
 	pthread_t thread;
 } nodes_self;
 
-static inline int find_controllers(nodes_self *nodes)
-{
-	struct rsm_controller_info info;
-	int ret;
-
-	ret = rsm_controller_info(nodes->from.fd, "rdma8", &info, NULL);
-	nodes->from.controller = info.out_controller;
-	nodes->from.node = info.out_node;
-	if (ret)
-		return ret;
-	nodes->to = nodes->from;
-	ret = rsm_controller_info(nodes->from.fd, "rdma9", &info, NULL);
-	nodes->to.controller = info.out_controller;
-	return ret;
-}
-
 static inline int start_nodes(nodes_self *nodes, const char *key)
 {
 	int ret = configure(key);
 
 	if (ret)
 		return ret;
-	if (!listens("rdma8") || !listens("rdma9"))
-		return -ETIMEDOUT;
-	ret = find_controllers(nodes);
+	ret = find_nodes(&nodes->from, &nodes->to);
 	rsm_stats_read(&nodes->from.before);
 	nodes->from.vm_pin = rsm_vm_pin();
 	return ret ?: rsm_export_locks(&nodes->from, LENGTH, 1, &nodes->exp);
@@ -258,8 +171,8 @@ static inline bool end(const nodes_self *nodes)
 	bool closed = rsm_scene_close(&nodes->from);
 
 	remove_controllers();
-	return closed && access(CONFIG "rdma8", F_OK) &&
-	       access(CONFIG "rdma9", F_OK);
+	return closed && access(CONFIG "/rdma8", F_OK) &&
+	       access(CONFIG "/rdma9", F_OK);
 }
 
 /* What is wrong in something that is right otherwise */

@@ -80,7 +80,7 @@ FIXTURE_SETUP(keyed)
 {
 	ASSERT_OK(begin(&self->nodes, "secret"));
 	/* Whoever imports from now on takes us for the exporter. */
-	ASSERT_OK(config_write("rdma9/nodes/1/address",
+	ASSERT_OK(config_write("rdma9/nodes/1", "address",
 			       HOSTILE_ADDRESS ":7773"));
 }
 

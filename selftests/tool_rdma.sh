@@ -529,24 +529,9 @@ share()
 	return 1
 }
 
-# ends: whether the exporter does, well
-ends()
-{
-	eventually has_ended "$pid" || kill -KILL "$pid"
-	wait "$pid" && return
-	cat "$tmp/export"
-	return 1
-}
-
-# has_ended PROCESS: one of ours, which may still be there to be waited for
-has_ended()
-{
-	[ ! -e "/proc/$1" ] || grep -qs ') Z' "/proc/$1/stat"
-}
-
 unshare()
 {
-	kill "$pid" && ends
+	kill "$pid" && ends 0
 }
 
 says()
@@ -686,7 +671,7 @@ importers_write_and_signal_from_afar()
 	share -c rdma0 -w -l 10000 -S -s "$tmp/saved" &&
 		printf hello | status 0 far import --put --offset 5000 "$id" &&
 		status 124 far wait --timeout 0.2 "$id" &&
-		status 0 far signal "$id" && ends || return
+		status 0 far signal "$id" && ends 0 || return
 	{
 		head -c 5000 /dev/zero
 		printf hello
@@ -699,7 +684,7 @@ once_is_until_a_node_has_it()
 	itself || return
 	echo text >"$tmp/file"
 	share -c rdma0 --once "$tmp/file" && status 0 far import "$id" &&
-		cmp "$tmp/out" "$tmp/file" && ends && no_controller_remains
+		cmp "$tmp/out" "$tmp/file" && ends 0 && no_controller_remains
 }
 
 # They cannot be mapped.

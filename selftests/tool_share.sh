@@ -43,22 +43,6 @@ share_as()
 	return 1
 }
 
-# has_ended PROCESS: one of ours, which may still be there to be waited for
-has_ended()
-{
-	[ ! -e "/proc/$1" ] || grep -qs ') Z' "/proc/$1/stat"
-}
-
-# ends N: whether the exporter ends, with this status
-ends()
-{
-	eventually has_ended "$pid" || kill -KILL "$pid"
-	wait "$pid"
-	is 'status of the exporter' $? "$1" && return
-	cat "$tmp/export"
-	return 1
-}
-
 unshare()
 {
 	kill -INT "$pid" && ends 0
