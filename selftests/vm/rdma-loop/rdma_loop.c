@@ -11,6 +11,7 @@
  *   write BYTES COUNT              to the other machine's memory, up to 1 MiB,
  *   read BYTES COUNT               one after the other
  *   ping COUNT                     messages there and back
+ *   talk COUNT                     the same, answered by a thread that is woken
  *
  * A read gives the nanoseconds that the last of these took.
  */
@@ -39,11 +40,11 @@
 #define RNR_RETRIES 6
 #define WAIT_MS 20000
 
-/* The first message tells where the memory is. */
+/* The first message tells where the memory is. Others ask for a thread, or not. */
 struct message {
 	__le64 addr;
 	__le32 key;
-	__le32 reserved;
+	__le32 thread;
 };
 
 struct loop {
@@ -65,6 +66,7 @@ struct loop {
 	struct completion event;
 	struct completion done;
 	struct completion arrived;
+	struct work_struct answer;
 	int status;
 	u64 addr;
 	u32 key;
@@ -135,15 +137,25 @@ static int post_receive(struct loop *loop)
 	return ib_post_recv(loop->id->qp, &wr, NULL);
 }
 
+static void answer(struct work_struct *work)
+{
+	post_send(container_of(work, struct loop, answer));
+}
+
 static void received(struct ib_cq *cq, struct ib_wc *wc)
 {
 	struct loop *loop = cq->cq_context;
 
 	if (wc->status)
 		return;
-	if (post_receive(loop) || (loop->server && post_send(loop)))
+	if (post_receive(loop))
 		return;
-	complete(&loop->arrived);
+	if (!loop->server)
+		complete(&loop->arrived);
+	else if (loop->messages[1].thread)
+		schedule_work(&loop->answer);
+	else
+		post_send(loop);
 }
 
 /* A connection */
@@ -156,6 +168,7 @@ static void loop_free(struct loop *loop)
 	if (loop->id->qp) {
 		rdma_disconnect(loop->id);
 		ib_drain_qp(loop->id->qp);
+		cancel_work_sync(&loop->answer);
 		/* See kernel/rdma-conn.c. */
 		synchronize_rcu();
 		rdma_destroy_qp(loop->id);
@@ -262,6 +275,7 @@ static struct loop *loop_alloc(bool server)
 	loop->server = server;
 	loop->sent.done = sent;
 	loop->received.done = received;
+	INIT_WORK(&loop->answer, answer);
 	init_completion(&loop->event);
 	init_completion(&loop->done);
 	init_completion(&loop->arrived);
@@ -485,10 +499,11 @@ static int copy(struct loop *loop, enum ib_wr_opcode opcode, size_t size,
 	return ret;
 }
 
-static int ping(struct loop *loop, unsigned int count)
+static int ping(struct loop *loop, unsigned int count, bool thread)
 {
 	int ret = 0;
 
+	loop->messages[0].thread = cpu_to_le32(thread);
 	while (count-- && !ret && !fatal_signal_pending(current))
 		ret = post_send(loop) ?: finish(loop) ?: wait_message(loop);
 	return ret;
@@ -515,7 +530,9 @@ static int obey(const char *text)
 	if (!client)
 		return -ENOTCONN;
 	if (sscanf(text, "ping %u", &count) == 1)
-		return end_if(ping(client, count));
+		return end_if(ping(client, count, false));
+	if (sscanf(text, "talk %u", &count) == 1)
+		return end_if(ping(client, count, true));
 	if (sscanf(text, "%7s %zu %u", name, &size, &count) != 3)
 		return -EINVAL;
 	if (!strcmp(name, "write"))
