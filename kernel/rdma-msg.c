@@ -11,7 +11,12 @@
 #include "rdma.h"
 
 #define BUFFERS (RSM_RDMA_SENDS + RSM_WIRE_RECEIVES)
-#define ALL_FREE GENMASK(RSM_RDMA_SENDS - 1, 0)
+
+/*
+ * Of so many signals one has a completion, which is that of those before it,
+ * too: it costs as much as the signal.
+ */
+#define COMPLETION_EVERY (RSM_RDMA_SENDS / 2)
 
 /* Length of each type of message in bytes, 0 if there is no such type */
 static const u16 lengths[] = {
@@ -142,7 +147,8 @@ static struct ib_sge give(const struct rsm_rdma_buffer *buffer, u32 length)
 	};
 }
 
-static int post_send(struct rsm_rdma_conn *conn, struct rsm_rdma_buffer *buffer)
+static int post_send(struct rsm_rdma_conn *conn, struct rsm_rdma_buffer *buffer,
+		     bool quiet)
 {
 	struct ib_sge sge =
 		give(buffer, le16_to_cpu(buffer->message->header.length));
@@ -151,7 +157,7 @@ static int post_send(struct rsm_rdma_conn *conn, struct rsm_rdma_buffer *buffer)
 		.sg_list = &sge,
 		.num_sge = 1,
 		.opcode = IB_WR_SEND,
-		.send_flags = IB_SEND_SIGNALED,
+		.send_flags = quiet ? 0 : IB_SEND_SIGNALED,
 	};
 
 	return ib_post_send(conn->id->qp, &wr, NULL);
@@ -163,7 +169,8 @@ static int next_to_send(const struct rsm_rdma_conn *conn)
 	u32 under_way = conn->sent - conn->taken;
 
 	lockdep_assert_held(&conn->lock);
-	if (!conn->pending || !conn->free || rsm_rdma_is_lost(conn) ||
+	if (!conn->pending || conn->sent - conn->done == RSM_RDMA_SENDS ||
+	    rsm_rdma_is_lost(conn) ||
 	    !test_bit(RSM_RDMA_ESTABLISHED, &conn->flags))
 		return -1;
 	if (under_way < RSM_WIRE_RECEIVES - RSM_WIRE_RESERVE)
@@ -174,6 +181,12 @@ static int next_to_send(const struct rsm_rdma_conn *conn)
 	return -1;
 }
 
+static bool needs_completion(const struct rsm_rdma_conn *conn, int what)
+{
+	return what != RSM_RDMA_SEND_SIGNAL || conn->flushing ||
+	       (conn->sent + 1) % COMPLETION_EVERY == 0;
+}
+
 static void send_all(struct rsm_rdma_conn *conn)
 {
 	struct rsm_rdma_buffer *buffer;
@@ -181,25 +194,27 @@ static void send_all(struct rsm_rdma_conn *conn)
 
 	lockdep_assert_held(&conn->lock);
 	while ((what = next_to_send(conn)) >= 0) {
-		buffer = &conn->buffers[__ffs(conn->free)];
+		buffer = &conn->buffers[conn->sent % RSM_RDMA_SENDS];
 		__clear_bit(what, &conn->pending);
 		memset(buffer->message, 0, sizeof(*buffer->message));
 		put(conn, buffer->message, what);
 		put_header(conn, &buffer->message->header);
-		if (post_send(conn, buffer)) {
+		conn->quiet = !needs_completion(conn, what);
+		if (post_send(conn, buffer, conn->quiet)) {
 			rsm_rdma_conn_lose(conn);
 			return;
 		}
-		__clear_bit(buffer - conn->buffers, &conn->free);
 		conn->sent++;
 	}
 }
 
+/* It has arrived, and those before it. */
 static void send_done(struct ib_cq *cq, struct ib_wc *wc)
 {
 	struct rsm_rdma_buffer *buffer;
 	struct rsm_rdma_conn *conn;
 	unsigned long flags;
+	u32 slot;
 
 	buffer = container_of(wc->wr_cqe, struct rsm_rdma_buffer, cqe);
 	conn = buffer->conn;
@@ -208,8 +223,9 @@ static void send_done(struct ib_cq *cq, struct ib_wc *wc)
 		return;
 	}
 	WRITE_ONCE(conn->alive, jiffies);
+	slot = buffer - conn->buffers;
 	spin_lock_irqsave(&conn->lock, flags);
-	__set_bit(buffer - conn->buffers, &conn->free);
+	conn->done += (slot - conn->done) % RSM_RDMA_SENDS + 1;
 	send_all(conn);
 	spin_unlock_irqrestore(&conn->lock, flags);
 	wake_up(&conn->wait);
@@ -220,9 +236,20 @@ static bool all_sent(struct rsm_rdma_conn *conn)
 	bool all;
 
 	spin_lock_irq(&conn->lock);
-	all = !conn->pending && conn->free == ALL_FREE;
+	all = !conn->pending && conn->done == conn->sent;
 	spin_unlock_irq(&conn->lock);
 	return all;
+}
+
+/* From now on each message has a completion, and also the last one before. */
+static void begin_flush(struct rsm_rdma_conn *conn)
+{
+	spin_lock_irq(&conn->lock);
+	conn->flushing = true;
+	if (conn->quiet)
+		__set_bit(RSM_RDMA_SEND_CREDIT, &conn->pending);
+	send_all(conn);
+	spin_unlock_irq(&conn->lock);
 }
 
 /**
@@ -234,10 +261,11 @@ static bool all_sent(struct rsm_rdma_conn *conn)
  */
 void rsm_rdma_msg_flush(struct rsm_rdma_conn *conn)
 {
-	if (test_bit(RSM_RDMA_ESTABLISHED, &conn->flags))
-		wait_event_timeout(conn->wait, rsm_rdma_is_lost(conn) ||
-				   all_sent(conn),
-				   msecs_to_jiffies(RSM_RDMA_FLUSH_MS));
+	if (!test_bit(RSM_RDMA_ESTABLISHED, &conn->flags))
+		return;
+	begin_flush(conn);
+	wait_event_timeout(conn->wait, rsm_rdma_is_lost(conn) || all_sent(conn),
+			   msecs_to_jiffies(RSM_RDMA_FLUSH_MS));
 }
 
 /**
@@ -407,7 +435,6 @@ int rsm_rdma_msg_init(struct rsm_rdma_conn *conn)
 			.message = &conn->memory[i],
 			.dma = conn->memory_dma + i * sizeof(*conn->memory),
 		};
-	conn->free = ALL_FREE;
 	return 0;
 }
 

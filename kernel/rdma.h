@@ -238,7 +238,7 @@ int rsm_rdma_fence(void *link);
 /* rdma-conn.c */
 
 /* Work requests that are not for copies: messages, one other, and the drain */
-#define RSM_RDMA_SENDS 8
+#define RSM_RDMA_SENDS 8 /* a power of 2, as they are counted modulo 2^32 */
 #define RSM_RDMA_SEND_DEPTH (RSM_RDMA_XFERS * RSM_RDMA_XFER_WRS + \
 			     RSM_RDMA_SENDS + 4)
 
@@ -444,12 +444,16 @@ struct rsm_rdma_conn {
 
 	/** @lock: protects what follows */
 	spinlock_t lock;
-	/** @free: bits of @buffers for sending that are free */
-	unsigned long free;
 	/** @pending: bits of enum rsm_rdma_pending */
 	unsigned long pending;
 	/** @sent: messages sent, modulo 2^32, as all of these */
 	u32 sent;
+	/** @done: those whose buffers are free again */
+	u32 done;
+	/** @quiet: the last one sent has no completion */
+	bool quiet;
+	/** @flushing: all have one from now on */
+	bool flushing;
 	/** @taken: those that the other side has taken */
 	u32 taken;
 	/** @received: messages taken from the other side */
