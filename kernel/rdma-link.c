@@ -98,6 +98,18 @@ static void take_next(struct rsm_rdma_conn *conn, struct rsm_rdma_grant *grant)
 	queue_work(rsm_rdma_wq, &conn->work);
 }
 
+static bool keys_are_good(const struct rsm_wire_grant *wire)
+{
+	u32 first = le32_to_cpu(wire->first);
+	u32 count = le32_to_cpu(wire->count);
+	u32 total = le32_to_cpu(wire->total);
+
+	return count <= RSM_WIRE_KEYS && count <= total &&
+	       first <= total - count &&
+	       !memchr_inv(&wire->keys[count], 0,
+			   (RSM_WIRE_KEYS - count) * sizeof(*wire->keys));
+}
+
 /* What holds for each message of a grant */
 static bool grant_is_good(const struct rsm_rdma_conn *conn,
 			  const struct rsm_wire_grant *wire)
@@ -105,7 +117,6 @@ static bool grant_is_good(const struct rsm_rdma_conn *conn,
 	const u32 flags = RSM_EXPORT_ALLOW_REBIND | RSM_EXPORT_DONTWAIT |
 			  RSM_EXPORT_LOCK_OPS;
 	u32 chunk = le32_to_cpu(wire->chunk);
-	u32 total = le32_to_cpu(wire->total);
 	u64 length = le64_to_cpu(wire->length);
 	u64 wanted = 0;
 
@@ -117,9 +128,7 @@ static bool grant_is_good(const struct rsm_rdma_conn *conn,
 		wanted = DIV_ROUND_UP_ULL(length, chunk);
 	if (wanted > KEYS_MAX)
 		return false;
-	return total == wanted && le32_to_cpu(wire->count) <= RSM_WIRE_KEYS &&
-	       le32_to_cpu(wire->count) <= total &&
-	       le32_to_cpu(wire->first) <= total - le32_to_cpu(wire->count);
+	return le32_to_cpu(wire->total) == wanted && keys_are_good(wire);
 }
 
 /* What holds for the first message of a grant */
@@ -447,6 +456,7 @@ static int ask(struct rsm_rdma_conn *conn)
 
 	if (le32_to_cpu(conn->reply.magic) != RSM_WIRE_MAGIC ||
 	    le16_to_cpu(conn->reply.version) != RSM_WIRE_VERSION ||
+	    conn->reply.reserved ||
 	    !rsm_rdma_reply_is_good(conn->ctl, &conn->request, &conn->reply))
 		return RSM_ERR_REMOTE_NODE_UNREACHABLE;
 	put_caller(open);

@@ -208,7 +208,7 @@ static_assert(sizeof(struct rsm_wire_open) == 320);
  * @count: number of @keys here
  * @total: number of keys in all: more messages follow, in order, up to it; 0
  *         if the importer has no right to read or write
- * @keys: remote keys; addresses are offsets in the segment
+ * @keys: remote keys, the rest is 0; addresses are offsets in the segment
  */
 struct rsm_wire_grant {
 	struct rsm_wire_header header;
