@@ -39,8 +39,11 @@
 #define RETRIES 4
 #define RNR_RETRIES 6
 #define WAIT_MS 20000
+/* Of so many messages one has a completion, as in rsm_rdma. */
+#define COMPLETION_EVERY 4
+#define SEND_DEPTH (WRS + COMPLETION_EVERY + 4)
 
-/* The first message tells where the memory is. Others ask for a thread, or not. */
+/* The first one tells where the memory is. Others ask for a thread, or not. */
 struct message {
 	__le64 addr;
 	__le32 key;
@@ -62,7 +65,9 @@ struct loop {
 	struct message *messages;
 	u64 messages_dma;
 	struct ib_cqe sent;
+	struct ib_cqe told;
 	struct ib_cqe received;
+	unsigned int nr_told;
 	struct completion event;
 	struct completion done;
 	struct completion arrived;
@@ -103,7 +108,12 @@ static void sent(struct ib_cq *cq, struct ib_wc *wc)
 	complete(&loop->done);
 }
 
-static int post_send(struct loop *loop)
+static void told(struct ib_cq *cq, struct ib_wc *wc)
+{
+}
+
+/* Have a message sent; @cqe: its completion, or NULL */
+static int post_send(struct loop *loop, struct ib_cqe *cqe)
 {
 	struct ib_sge sge = {
 		.addr = loop->messages_dma,
@@ -111,14 +121,24 @@ static int post_send(struct loop *loop)
 		.lkey = loop->pd->local_dma_lkey,
 	};
 	struct ib_send_wr wr = {
-		.wr_cqe = &loop->sent,
+		.wr_cqe = cqe ?: &loop->told,
 		.sg_list = &sge,
 		.num_sge = 1,
 		.opcode = IB_WR_SEND,
-		.send_flags = IB_SEND_SIGNALED,
+		.send_flags = cqe ? IB_SEND_SIGNALED : 0,
 	};
 
+	ib_dma_sync_single_for_device(loop->id->device, sge.addr, sge.length,
+				      DMA_BIDIRECTIONAL);
 	return ib_post_send(loop->id->qp, &wr, NULL);
+}
+
+/* Nobody waits until it has arrived. */
+static int tell(struct loop *loop)
+{
+	bool last = ++loop->nr_told % COMPLETION_EVERY == 0;
+
+	return post_send(loop, last ? &loop->told : NULL);
 }
 
 static int post_receive(struct loop *loop)
@@ -139,23 +159,29 @@ static int post_receive(struct loop *loop)
 
 static void answer(struct work_struct *work)
 {
-	post_send(container_of(work, struct loop, answer));
+	tell(container_of(work, struct loop, answer));
 }
 
 static void received(struct ib_cq *cq, struct ib_wc *wc)
 {
 	struct loop *loop = cq->cq_context;
+	bool thread;
 
 	if (wc->status)
 		return;
+	ib_dma_sync_single_for_cpu(loop->id->device,
+				   loop->messages_dma + sizeof(struct message),
+				   sizeof(struct message), DMA_BIDIRECTIONAL);
+	thread = loop->messages[1].thread;
+	/* The client looks at what it is offered before there is more. */
 	if (post_receive(loop))
 		return;
 	if (!loop->server)
 		complete(&loop->arrived);
-	else if (loop->messages[1].thread)
+	else if (thread)
 		schedule_work(&loop->answer);
 	else
-		post_send(loop);
+		tell(loop);
 }
 
 /* A connection */
@@ -167,8 +193,10 @@ static void loop_free(struct loop *loop)
 
 	if (loop->id->qp) {
 		rdma_disconnect(loop->id);
-		ib_drain_qp(loop->id->qp);
+		/* Nothing is received then that asks for an answer. */
+		ib_drain_rq(loop->id->qp);
 		cancel_work_sync(&loop->answer);
+		ib_drain_sq(loop->id->qp);
 		/* See kernel/rdma-conn.c. */
 		synchronize_rcu();
 		rdma_destroy_qp(loop->id);
@@ -240,7 +268,7 @@ static int make_queues(struct loop *loop)
 		.qp_type = IB_QPT_RC,
 		.sq_sig_type = IB_SIGNAL_REQ_WR,
 		.cap = {
-			.max_send_wr = WRS + 4,
+			.max_send_wr = SEND_DEPTH,
 			.max_recv_wr = 4,
 			.max_send_sge = WR_PAGES,
 			.max_recv_sge = 1,
@@ -250,7 +278,7 @@ static int make_queues(struct loop *loop)
 	loop->pd = ib_alloc_pd(dev, 0);
 	if (IS_ERR(loop->pd))
 		return PTR_ERR(loop->pd);
-	loop->send_cq = ib_alloc_cq_any(dev, loop, WRS + 4, IB_POLL_SOFTIRQ);
+	loop->send_cq = ib_alloc_cq_any(dev, loop, SEND_DEPTH, IB_POLL_SOFTIRQ);
 	if (IS_ERR(loop->send_cq))
 		return PTR_ERR(loop->send_cq);
 	loop->recv_cq = ib_alloc_cq_any(dev, loop, 4, IB_POLL_WORKQUEUE);
@@ -274,6 +302,7 @@ static struct loop *loop_alloc(bool server)
 		return NULL;
 	loop->server = server;
 	loop->sent.done = sent;
+	loop->told.done = told;
 	loop->received.done = received;
 	INIT_WORK(&loop->answer, answer);
 	init_completion(&loop->event);
@@ -316,7 +345,7 @@ static int offer(struct loop *loop)
 		return ret;
 	loop->messages[0].addr = cpu_to_le64(loop->mr->iova);
 	loop->messages[0].key = cpu_to_le32(loop->mr->rkey);
-	return post_send(loop) ?: finish(loop);
+	return post_send(loop, &loop->sent) ?: finish(loop);
 }
 
 static int server_event(struct rdma_cm_id *id, struct rdma_cm_event *event)
@@ -505,7 +534,7 @@ static int ping(struct loop *loop, unsigned int count, bool thread)
 
 	loop->messages[0].thread = cpu_to_le32(thread);
 	while (count-- && !ret && !fatal_signal_pending(current))
-		ret = post_send(loop) ?: finish(loop) ?: wait_message(loop);
+		ret = tell(loop) ?: wait_message(loop);
 	return ret;
 }
 
