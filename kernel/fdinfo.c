@@ -140,13 +140,21 @@ void rsm_export_show_fdinfo(struct seq_file *m, struct file *file)
 	show_pages(m, seg);
 }
 
+static const char *import_state(const struct rsm_import *imp)
+{
+	if (!imp->handle.ended)
+		return "connected";
+	return READ_ONCE(imp->handle.seg->unreachable) ? "unreachable" :
+							  "aborted";
+}
+
 void rsm_import_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct rsm_import *imp = file->private_data;
 	struct rsm_segment *seg = imp->handle.seg;
 
 	spin_lock(&seg->lock);
-	show_segment(m, seg, imp->handle.ended ? "aborted" : "connected");
+	show_segment(m, seg, import_state(imp));
 	show_user(m, imp->handle.user);
 	show_id(m, imp->id, imp->ipc_ns);
 	seq_printf(m, "rsm-node:\t%u\n",

@@ -64,9 +64,11 @@ int rsm_link_connect(struct rsm_ucmd *ucmd, struct rsm_controller *ctl)
 /**
  * rsm_link_abort() - a link has ended, or the remote segment has
  * @seg: the segment that stands for it
+ * @unreachable: its node does not answer
  */
-void rsm_link_abort(struct rsm_segment *seg)
+void rsm_link_abort(struct rsm_segment *seg, bool unreachable)
 {
+	WRITE_ONCE(seg->unreachable, unreachable);
 	rsm_segment_end(seg);
 }
 EXPORT_SYMBOL_GPL(rsm_link_abort);

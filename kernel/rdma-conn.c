@@ -26,14 +26,31 @@ void rsm_rdma_conn_lose(struct rsm_rdma_conn *conn)
 	queue_work(rsm_rdma_wq, &conn->work);
 }
 
+/**
+ * rsm_rdma_conn_fail() - have a connection taken down, as its device could not do
+ *                        something
+ * @conn: the connection
+ * @status: why
+ *
+ * Context: any.
+ */
+void rsm_rdma_conn_fail(struct rsm_rdma_conn *conn, enum ib_wc_status status)
+{
+	if (status == IB_WC_RETRY_EXC_ERR)
+		set_bit(RSM_RDMA_SILENT, &conn->flags);
+	rsm_rdma_conn_lose(conn);
+}
+
 static void keepalive_done(struct ib_cq *cq, struct ib_wc *wc)
 {
 	struct rsm_rdma_conn *conn = cq->cq_context;
 
-	if (wc->status == IB_WC_SUCCESS)
+	if (wc->status == IB_WC_SUCCESS) {
 		WRITE_ONCE(conn->alive, jiffies);
-	else
-		rsm_rdma_conn_lose(conn);
+		rsm_rdma_msg_arrived(conn, conn->sent_before);
+	} else {
+		rsm_rdma_conn_fail(conn, wc->status);
+	}
 	clear_bit(RSM_RDMA_KEEPALIVE, &conn->flags);
 }
 
@@ -53,11 +70,12 @@ static void send_keepalive(struct rsm_rdma_conn *conn)
 		/* However patient the device is. */
 		if (time_after(jiffies, conn->asked +
 					msecs_to_jiffies(RSM_RDMA_OPEN_MS)))
-			rsm_rdma_conn_lose(conn);
+			rsm_rdma_conn_fail(conn, IB_WC_RETRY_EXC_ERR);
 		return;
 	}
 	conn->asked = jiffies;
 	spin_lock_irqsave(&conn->lock, flags);
+	conn->sent_before = conn->sent;
 	if (!rsm_rdma_is_lost(conn) && ib_post_send(conn->id->qp, &wr.wr, NULL))
 		rsm_rdma_conn_lose(conn);
 	spin_unlock_irqrestore(&conn->lock, flags);
@@ -247,10 +265,27 @@ void rsm_rdma_conn_release(struct rsm_rdma_conn *conn)
  * completion and is about to ask for further ones; and rxe of Linux 6.1 looks at
  * a queue pair once more after it has handed over a packet, and its reference.
  */
-static void drain(struct ib_qp *qp)
+static void drain(struct rsm_rdma_conn *conn)
 {
-	ib_drain_qp(qp);
+	if (conn->id->qp)
+		ib_drain_qp(conn->id->qp);
+	complete_all(&conn->drained);
+	/* Who has not seen that it is lost posts one that fails at once. */
+	rsm_rdma_xfer_drain(conn);
 	synchronize_rcu();
+}
+
+/* Tell if the other side has not answered, and if so, of its node. */
+static void judge(struct rsm_rdma_conn *conn)
+{
+	unsigned long silence =
+		2 * msecs_to_jiffies(READ_ONCE(conn->ctl->keepalive_ms));
+
+	/* The node is not to blame for a connection that was closed. */
+	if (time_after(jiffies, READ_ONCE(conn->alive) + silence))
+		set_bit(RSM_RDMA_SILENT, &conn->flags);
+	if (test_bit(RSM_RDMA_SILENT, &conn->flags))
+		rsm_rdma_node_note(conn->ctl, conn->node, true);
 }
 
 /**
@@ -264,23 +299,15 @@ static void drain(struct ib_qp *qp)
  */
 void rsm_rdma_conn_down(struct rsm_rdma_conn *conn)
 {
-	unsigned long silence;
-
 	if (!conn->id)
 		return;
-	/* The node is not to blame for a connection that was closed. */
-	silence = 2 * msecs_to_jiffies(READ_ONCE(conn->ctl->keepalive_ms));
-	if (time_after(jiffies, READ_ONCE(conn->alive) + silence))
-		rsm_rdma_node_note(conn->ctl, conn->node, true);
+	judge(conn);
 	cancel_delayed_work_sync(&conn->timer);
 	/* Who has looked before it was lost has posted by then. */
 	spin_lock_irq(&conn->lock);
 	spin_unlock_irq(&conn->lock);
 	rdma_disconnect(conn->id);
-	if (conn->id->qp)
-		drain(conn->id->qp);
-	complete_all(&conn->drained);
-	rsm_rdma_xfer_drain(conn);
+	drain(conn);
 	rsm_rdma_conn_release(conn);
 	rdma_destroy_id(conn->id);
 	/* Its events may have started it once more. */

@@ -281,7 +281,7 @@ static void link_work(struct work_struct *work)
 	}
 	rsm_rdma_conn_down(conn);
 	rsm_rdma_remove_conn(conn->ctl, conn);
-	rsm_link_abort(conn->seg);
+	rsm_link_abort(conn->seg, test_bit(RSM_RDMA_SILENT, &conn->flags));
 	complete_all(&conn->down);
 }
 

@@ -18,6 +18,9 @@
  */
 #define COMPLETION_EVERY (RSM_RDMA_SENDS / 2)
 
+/* Messages are counted modulo 2^32. */
+static_assert(!(RSM_RDMA_SENDS & (RSM_RDMA_SENDS - 1)));
+
 /* Length of each type of message in bytes, 0 if there is no such type */
 static const u16 lengths[] = {
 	[RSM_WIRE_OPEN] = sizeof(struct rsm_wire_open),
@@ -169,7 +172,7 @@ static int next_to_send(const struct rsm_rdma_conn *conn)
 	u32 under_way = conn->sent - conn->taken;
 
 	lockdep_assert_held(&conn->lock);
-	if (!conn->pending || conn->sent - conn->done == RSM_RDMA_SENDS ||
+	if (!conn->pending || conn->sent - conn->done >= RSM_RDMA_SENDS ||
 	    rsm_rdma_is_lost(conn) ||
 	    !test_bit(RSM_RDMA_ESTABLISHED, &conn->flags))
 		return -1;
@@ -219,7 +222,7 @@ static void send_done(struct ib_cq *cq, struct ib_wc *wc)
 	buffer = container_of(wc->wr_cqe, struct rsm_rdma_buffer, cqe);
 	conn = buffer->conn;
 	if (wc->status != IB_WC_SUCCESS) {
-		rsm_rdma_conn_lose(conn);
+		rsm_rdma_conn_fail(conn, wc->status);
 		return;
 	}
 	WRITE_ONCE(conn->alive, jiffies);
@@ -231,12 +234,35 @@ static void send_done(struct ib_cq *cq, struct ib_wc *wc)
 	wake_up(&conn->wait);
 }
 
+/**
+ * rsm_rdma_msg_arrived() - messages have arrived, as something later has
+ * @conn: the connection
+ * @sent: what its @sent was then
+ */
+void rsm_rdma_msg_arrived(struct rsm_rdma_conn *conn, u32 sent)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&conn->lock, flags);
+	if ((s32)(sent - conn->done) > 0)
+		conn->done = sent;
+	send_all(conn);
+	spin_unlock_irqrestore(&conn->lock, flags);
+}
+
+/* The other side has taken them, or its device says that they have arrived. */
+static bool all_arrived(const struct rsm_rdma_conn *conn)
+{
+	lockdep_assert_held(&conn->lock);
+	return conn->done == conn->sent || conn->taken == conn->sent;
+}
+
 static bool all_sent(struct rsm_rdma_conn *conn)
 {
 	bool all;
 
 	spin_lock_irq(&conn->lock);
-	all = !conn->pending && conn->done == conn->sent;
+	all = !conn->pending && all_arrived(conn);
 	spin_unlock_irq(&conn->lock);
 	return all;
 }
@@ -246,7 +272,7 @@ static void begin_flush(struct rsm_rdma_conn *conn)
 {
 	spin_lock_irq(&conn->lock);
 	conn->flushing = true;
-	if (conn->quiet)
+	if (conn->quiet && !all_arrived(conn))
 		__set_bit(RSM_RDMA_SEND_CREDIT, &conn->pending);
 	send_all(conn);
 	spin_unlock_irq(&conn->lock);

@@ -6,15 +6,22 @@
  *
  *   request: node, nonce ------- REQ ----------> is the node known, by that
  *                                                address? may it have one more?
+ *   it ends here          <----- REJ ----------- if not: reject: reason
  *   does it know the key? <----- REP ----------- reply: nonce, proof
  *                         ------ RTU ---------->
  *   OPEN: segment, rights, user, proof --------> does it know the key? may the
- *                                                user have it? DENY if not
+ *                                                user have it?
+ *   it ends here <------------------------------ if not: DENY: why
  *                                                register the pages
  *   <------------------------------------------- GRANT: length, keys of pages
  *
  *   RDMA WRITE, RDMA READ ---------------------> (the exporter's CPU sleeps)
  *   SIGNAL <-----------------------------------> SIGNAL
+ *   CREDIT <-----------------------------------> CREDIT: there is room again,
+ *                                                if no other message says so
+ *   RDMA WRITE of 0 bytes <--------------------> the same, after some silence:
+ *                                                is the other side there? its
+ *                                                device answers
  *   ATOMIC ------------------------------------> done by the CPU, as the words
  *   <------------------------------------------- RESULT     may be mapped there
  *
@@ -23,6 +30,12 @@
  *   under way to the old ones: ACK ------------> forget the old pages' keys
  *
  *   either side ends it: DREQ <----------------> or does not answer any more
+ *
+ * There is no message that takes rights away: the end is that of the
+ * connection. The exporter disconnects, drains and destroys the queue pair, and
+ * destroys the registrations; then no key is good for anything. It needs no
+ * answer for that, so an importer that is stuck, or lies, keeps nothing and
+ * holds nobody.
  *
  * All that a peer says is checked, and what it may not say ends the connection.
  * Who has not proved to know the key learns nothing, not even if a segment

@@ -51,7 +51,7 @@ static void last_done(struct ib_cq *cq, struct ib_wc *wc)
 	if (wc->status == IB_WC_SUCCESS)
 		WRITE_ONCE(xfer->conn->alive, jiffies);
 	else
-		rsm_rdma_conn_lose(xfer->conn);
+		rsm_rdma_conn_fail(xfer->conn, wc->status);
 	xfer->status = wc->status;
 	complete(&xfer->done);
 }
@@ -59,7 +59,7 @@ static void last_done(struct ib_cq *cq, struct ib_wc *wc)
 /* Comes with an error only, and then the last one has one, too. */
 static void early_done(struct ib_cq *cq, struct ib_wc *wc)
 {
-	rsm_rdma_conn_lose(cq->cq_context);
+	rsm_rdma_conn_fail(cq->cq_context, wc->status);
 }
 
 static struct rsm_rdma_xfer *take_idle(struct rsm_rdma_conn *conn)

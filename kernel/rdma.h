@@ -238,7 +238,7 @@ int rsm_rdma_fence(void *link);
 /* rdma-conn.c */
 
 /* Work requests that are not for copies: messages, one other, and the drain */
-#define RSM_RDMA_SENDS 8 /* a power of 2, as they are counted modulo 2^32 */
+#define RSM_RDMA_SENDS 8
 #define RSM_RDMA_SEND_DEPTH (RSM_RDMA_XFERS * RSM_RDMA_XFER_WRS + \
 			     RSM_RDMA_SENDS + 4)
 
@@ -249,6 +249,7 @@ int rsm_rdma_fence(void *link);
  * @RSM_RDMA_LOST: it is to be taken down
  * @RSM_RDMA_OPENED: OPEN has come, or the answer to it
  * @RSM_RDMA_KEEPALIVE: one is under way
+ * @RSM_RDMA_SILENT: the other side has not answered
  */
 enum rsm_rdma_flag {
 	RSM_RDMA_MADE,
@@ -256,6 +257,7 @@ enum rsm_rdma_flag {
 	RSM_RDMA_LOST,
 	RSM_RDMA_OPENED,
 	RSM_RDMA_KEEPALIVE,
+	RSM_RDMA_SILENT,
 };
 
 /**
@@ -371,6 +373,7 @@ struct rsm_rdma_atomic {
  *            have let go of @old_reg
  * @keepalive: completion of a write of nothing
  * @asked: jiffies when it was posted
+ * @sent_before: what @sent was then
  * @request: sent, or received
  * @reply: sent, or received
  * @open: to be sent, or received
@@ -415,6 +418,7 @@ struct rsm_rdma_conn {
 	unsigned long deadline;
 	struct ib_cqe keepalive;
 	unsigned long asked;
+	u32 sent_before;
 	struct rsm_wire_request request;
 	struct rsm_wire_reply reply;
 	struct rsm_wire_open open;
@@ -493,6 +497,7 @@ int rsm_rdma_conn_prepare(struct rsm_rdma_conn *conn);
 void rsm_rdma_conn_release(struct rsm_rdma_conn *conn);
 void rsm_rdma_conn_down(struct rsm_rdma_conn *conn);
 void rsm_rdma_conn_lose(struct rsm_rdma_conn *conn);
+void rsm_rdma_conn_fail(struct rsm_rdma_conn *conn, enum ib_wc_status status);
 void rsm_rdma_conn_start(struct rsm_rdma_conn *conn);
 void rsm_rdma_conn_param(struct rsm_rdma_conn *conn,
 			 struct rdma_conn_param *param);
@@ -502,6 +507,7 @@ int rsm_rdma_msg_init(struct rsm_rdma_conn *conn);
 int rsm_rdma_msg_receive(struct rsm_rdma_conn *conn);
 void rsm_rdma_msg_destroy(struct rsm_rdma_conn *conn);
 void rsm_rdma_msg_send(struct rsm_rdma_conn *conn, unsigned int what);
+void rsm_rdma_msg_arrived(struct rsm_rdma_conn *conn, u32 sent);
 void rsm_rdma_msg_flush(struct rsm_rdma_conn *conn);
 void rsm_rdma_msg_start(struct rsm_rdma_conn *conn);
 int rsm_rdma_msg_signal(struct rsm_rdma_conn *conn, bool accumulate);

@@ -262,6 +262,7 @@ extern struct workqueue_struct *rsm_wq;
  * @rcu: lookups by id see a segment until a grace period after its end
  * @remote: it stands for one of another node, and has no pages and no creator
  * @node: that node
+ * @unreachable: it has ended because that does not answer
  * @link: leads there, for the controller's link operations
  * @nr_behind: peers that may reach pages which the segment no longer has
  */
@@ -283,6 +284,7 @@ struct rsm_segment {
 	struct rsm_handle handle;
 	struct rcu_head rcu;
 	bool remote;
+	bool unreachable;
 	u32 node;
 	void *link;
 	atomic_t nr_behind;

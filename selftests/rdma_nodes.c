@@ -7,12 +7,20 @@
 #include "rdma_utils.h"
 
 #include <pthread.h>
+#include <sys/wait.h>
 
 #include "rdma_serve.h"
 
 /* Machines boot, one after the other, and links come up. */
 #define BOOT_MS 240000
 #define ANSWER_MS 30000
+
+/*
+ * A connection that is used is to end within 2 s of its node, and one that is
+ * not within 5 s; three times that, as these machines are emulated.
+ */
+#define BUSY_MS (3 * 2000)
+#define IDLE_MS (3 * 5000)
 
 FIXTURE(nodes)
 {
@@ -79,6 +87,59 @@ static long time_of_death(int fd, bool busy)
 			rsm_sleep_ms(1);
 	}
 	return rsm_now_ms() - begin;
+}
+
+/* What fdinfo says of an import that has ended */
+static bool state_is(int fd, const char *expected)
+{
+	char path[64], line[128], state[64] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "rsm-state: %63s", state);
+	if (file)
+		fclose(file);
+	return !strcmp(state, expected);
+}
+
+/* "rsmctl import -f" of what a machine serves, or -1 */
+static pid_t follow(__u32 node)
+{
+	char id[16], number[16];
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	snprintf(id, sizeof(id), "%#x", SERVE_ID(node));
+	snprintf(number, sizeof(number), "%u", node);
+	execlp("rsmctl", "rsmctl", "import", "-c", "rdma0", "-N", number, "-f",
+	       "-l", "8", "-o", "/tmp/followed", id, NULL);
+	_exit(127);
+}
+
+/* Has it copied something? */
+static bool has_followed(void)
+{
+	long end = rsm_now_ms() + ANSWER_MS;
+
+	while (access("/tmp/followed", F_OK)) {
+		if (rsm_now_ms() > end)
+			return false;
+		rsm_sleep_ms(10);
+	}
+	return !unlink("/tmp/followed");
+}
+
+/* How it ends, or -1 */
+static int status_of(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
 }
 
 TEST_F_TIMEOUT(nodes, both_answer, 300)
@@ -164,11 +225,15 @@ TEST_F_TIMEOUT(nodes, rebind_under_load, 600)
 TEST_F_TIMEOUT(nodes, exporter_is_killed, 300)
 {
 	int fd = connect_to(&self->scene, 2, ANSWER_MS);
+	pid_t follower = follow(2);
 
 	ASSERT_LE(0, fd);
+	ASSERT_TRUE(has_followed());
 	EXPECT_OK(order(fd, SERVE_EXIT));
 	EXPECT_LE(0, time_of_death(fd, false));
 	EXPECT_EQ(-ECONNABORTED, get_word(fd, 0));
+	EXPECT_TRUE(state_is(fd, "aborted"));
+	EXPECT_EQ(0, status_of(follower));
 	EXPECT_OK(close(fd));
 	/* Another one takes its place. */
 	fd = connect_to(&self->scene, 2, ANSWER_MS);
@@ -187,7 +252,9 @@ TEST_F_TIMEOUT(nodes, partition, 300)
 	ms = time_of_death(fd, false);
 	TH_LOG("noticed after %ld ms", ms);
 	EXPECT_LE(0, ms);
+	EXPECT_GE(IDLE_MS, ms);
 	EXPECT_EQ(-ECONNABORTED, get_word(fd, 0));
+	EXPECT_TRUE(state_is(fd, "unreachable"));
 	EXPECT_OK(close(fd));
 	fd = connect_to(&self->scene, 2, ANSWER_MS);
 	ASSERT_LE(0, fd);
@@ -201,17 +268,25 @@ TEST_F_TIMEOUT(nodes, node_dies, 300)
 {
 	int idle = connect_to(&self->scene, 3, ANSWER_MS);
 	int busy = connect_to(&self->scene, 3, ANSWER_MS);
+	pid_t follower = follow(3);
 	long ms;
 
 	ASSERT_LE(0, idle);
 	ASSERT_LE(0, busy);
+	ASSERT_TRUE(has_followed());
 	EXPECT_OK(order(busy, SERVE_DIE));
 	ms = time_of_death(busy, true);
 	TH_LOG("busy connection: noticed after %ld ms", ms);
 	EXPECT_LE(0, ms);
+	EXPECT_GE(BUSY_MS, ms);
+	EXPECT_TRUE(state_is(busy, "unreachable"));
 	ms = time_of_death(idle, false);
 	TH_LOG("idle connection: noticed %ld ms later", ms);
 	EXPECT_LE(0, ms);
+	EXPECT_GE(IDLE_MS, ms);
+	EXPECT_TRUE(state_is(idle, "unreachable"));
+	EXPECT_EQ(1, status_of(follower));
+	EXPECT_TRUE(config_is("rdma0/nodes/3", "state", "unreachable"));
 	EXPECT_EQ(-ECONNABORTED, get_word(busy, 0));
 	EXPECT_EQ(-ECONNABORTED, get_word(idle, 0));
 	EXPECT_EQ(-EHOSTUNREACH,

@@ -112,6 +112,15 @@ static bool wait_for_news(const struct share_copy *copy, int *error)
 	return true;
 }
 
+/* Returns the exit status: what was copied last may be old. */
+static int follow_end(const struct share_import *imp)
+{
+	if (!share_is_unreachable(imp))
+		return 0;
+	out_error(WORD, "%s", share_end(imp));
+	return EXIT_FAILED;
+}
+
 static int follow(struct share_copy *copy)
 {
 	enum share_copied copied;
@@ -122,10 +131,10 @@ static int follow(struct share_copy *copy)
 		if (copied == SHARE_FAILED)
 			return EXIT_FAILED;
 		if (copied == SHARE_ENDED)
-			return 0;
+			return follow_end(copy->imp);
 	}
 	if (error == RSMERR_CONN_ABORTED)
-		return 0;
+		return follow_end(copy->imp);
 	share_failed(WORD, "wait for a signal", error);
 	return EXIT_FAILED;
 }

@@ -119,10 +119,18 @@ void share_disconnect(struct share_import *imp)
 	*imp = (struct share_import){ .fd = -1 };
 }
 
+bool share_is_unreachable(const struct share_import *imp)
+{
+	char value[64];
+
+	return share_fdinfo(imp->fd, "rsm-state", value, sizeof(value)) &&
+	       !strcmp(value, "unreachable");
+}
+
 const char *share_end(const struct share_import *imp)
 {
-	if (imp->remote)
-		return "the exporter has ended the segment, or its node does not answer any more";
+	if (share_is_unreachable(imp))
+		return "the exporter's node does not answer any more";
 	return "the exporter has ended the segment";
 }
 

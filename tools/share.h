@@ -148,6 +148,8 @@ void share_disconnect(struct share_import *imp);
 bool share_import_failed(const struct share_import *imp, const char *what,
 			 int error);
 const char *share_end(const struct share_import *imp);
+/* Was it, because the exporter's node does not answer? */
+bool share_is_unreachable(const struct share_import *imp);
 
 /*
  * Even, unless the connection has ended; while it stays the same the segment is

@@ -139,7 +139,7 @@ void rsm_ipc_ns_put(struct ipc_namespace *ns);
 
 /* The importer's side: called by links, not under a spinlock */
 
-void rsm_link_abort(struct rsm_segment *seg);
+void rsm_link_abort(struct rsm_segment *seg, bool unreachable);
 void rsm_link_signal(struct rsm_segment *seg, u32 count, bool once);
 void rsm_link_set_rebinding(struct rsm_segment *seg, bool rebinding);
 
