@@ -232,6 +232,8 @@ struct user {
 	const struct rsm_scene *scene;
 	__u32 segid;
 	__u32 perm;
+	gid_t gid;
+	bool supplementary;
 };
 
 static int child_connects(void *arg)
@@ -261,6 +263,41 @@ TEST_F(nodes, users)
 	/* another node's */
 	ASSERT_OK(rsm_republish(self->exp.fd, &none, 1, NULL));
 	EXPECT_EQ(EACCES, rsm_in_child(child_connects, &user));
+}
+
+/* One user with other groups: the effective one, and a supplementary one */
+static int child_in_groups(void *arg)
+{
+	const gid_t groups[] = { 65533, 0, 65532 };
+	struct user *user = arg;
+
+	if (setgroups(user->supplementary ? 3 : 0, groups) ||
+	    setresgid(user->gid, user->gid, user->gid) ||
+	    setresuid(65534, 65534, 65534))
+		return 255;
+	return child_connects(user);
+}
+
+/* And those for the segment's group, which the exporter's has given it. */
+TEST_F(nodes, groups)
+{
+	const struct rsm_access_entry acl = { .node = IMPORTER, .perm = 0640 };
+	struct user user = {
+		.scene = &self->nodes.to,
+		.segid = self->exp.segid,
+		.perm = RSM_RIGHT_READ,
+		.gid = 65534,
+	};
+
+	ASSERT_OK(rsm_republish(self->exp.fd, &acl, 1, NULL));
+	EXPECT_EQ(EACCES, rsm_in_child(child_in_groups, &user));
+	user.supplementary = true;
+	EXPECT_EQ(0, rsm_in_child(child_in_groups, &user));
+	user.perm = RSM_RIGHT_WRITE;
+	EXPECT_EQ(EACCES, rsm_in_child(child_in_groups, &user));
+	user = (struct user){ .scene = user.scene, .segid = user.segid,
+			      .perm = RSM_RIGHT_READ };
+	EXPECT_EQ(0, rsm_in_child(child_in_groups, &user));
 }
 
 TEST_F(nodes, errors_of_connect)
