@@ -133,8 +133,10 @@ check-mutants: setup
 	$(Q)$(MAKE) lib selftests
 	@selftests/vm/mutants
 
-# What is tested with RDMA of them
-RDMA_KERNELS := $(filter-out debug-% %-rt,$(RSM_KERNELS))
+# What is tested with RDMA of them, or of all there are
+RDMA_KERNELS := $(filter-out debug-% %-rt,$(if $(filter file, \
+	$(origin RSM_KERNELS)),$(ALL_KERNELS),$(RSM_KERNELS)))
+check-rdma: RSM_KERNELS := $(RDMA_KERNELS)
 check-rdma: kernels
 	@echo '== building'
 	$(Q)$(MAKE) lib tools
