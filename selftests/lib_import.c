@@ -76,6 +76,74 @@ TEST_F(imp, map_is_refused)
 	EXPECT_ERR(RSMERR_SEG_NOT_MAPPED, rsm_memseg_import_unmap(im));
 }
 
+/* As that, and with words of 8 bytes that nobody sees half done */
+TEST_F(lib, controller_attr)
+{
+	rsmapi_controller_attr_t attr;
+
+	memset(&attr, 0xff, sizeof(attr));
+	ASSERT_OK(rsm_get_controller_attr(ctl, &attr));
+	EXPECT_EQ(0, attr.attr_direct_access_sizes);
+	EXPECT_EQ(8, attr.attr_atomic_sizes);
+	EXPECT_EQ(page / 1024, attr.attr_page_size);
+	EXPECT_EQ(0, attr.attr_max_export_segment_size);
+	EXPECT_EQ(0, attr.attr_tot_export_segment_size);
+	EXPECT_EQ(0, attr.attr_max_export_segments);
+	EXPECT_EQ(0, attr.attr_max_import_map_size);
+	EXPECT_EQ(0, attr.attr_tot_import_map_size);
+	EXPECT_EQ(0, attr.attr_max_import_segments);
+}
+
+/* rsm_memseg_lock(), rsm_memseg_unlock(): not for another machine */
+
+/* Whatever else is wrong with what is asked for */
+static void expect_no_locks(struct __test_metadata *_metadata)
+{
+	EXPECT_ERR(RSMERR_LOCKS_NOT_SUPPORTED, rsm_memseg_lock(im, 0, 0, NULL));
+	EXPECT_ERR(RSMERR_LOCKS_NOT_SUPPORTED,
+		   rsm_memseg_lock(im, length - 8, -1, NULL));
+	EXPECT_ERR(RSMERR_LOCKS_NOT_SUPPORTED, rsm_memseg_lock(im, 1, 0, NULL));
+	EXPECT_ERR(RSMERR_LOCKS_NOT_SUPPORTED,
+		   rsm_memseg_lock(im, length, 0, NULL));
+	EXPECT_ERR(RSMERR_LOCK_NOT_HELD, rsm_memseg_unlock(im, 0));
+}
+
+TEST_F(path, import_has_no_locks)
+{
+	rsm_memseg_import_handle_t first = im;
+
+	expect_no_locks(_metadata);
+	ASSERT_OK(connect_to(RSM_PERM_READ));
+	expect_no_locks(_metadata);
+	EXPECT_OK(rsm_memseg_import_disconnect(im));
+	im = first;
+}
+
+TEST_F(imp, import_has_no_locks)
+{
+	expect_no_locks(_metadata);
+	EXPECT_ERR(RSMERR_LOCKS_NOT_ENABLED, rsm_memseg_lock(seg, 0, 0, NULL));
+}
+
+/* Where the segment is there are: the exporter has them, and loopback. */
+TEST_F(path, locks_of_its_own_machine)
+{
+	rsm_memseg_import_handle_t near;
+	rsmapi_controller_handle_t c;
+
+	ASSERT_OK(rsm_get_controller("loopback", &c));
+	ASSERT_OK(rsm_memseg_import_connect(c, 0, id, RSM_PERM_RDWR, &near));
+	EXPECT_OK(rsm_memseg_lock(seg, 0, 0, NULL));
+	EXPECT_ERR(RSMERR_TIMEOUT, rsm_memseg_lock(near, 0, 0, NULL));
+	expect_no_locks(_metadata);
+	EXPECT_OK(rsm_memseg_unlock(seg, 0));
+	EXPECT_OK(rsm_memseg_lock(near, 0, 0, NULL));
+	EXPECT_ERR(RSMERR_TIMEOUT, rsm_memseg_lock(seg, 0, 0, NULL));
+	EXPECT_OK(rsm_memseg_unlock(near, 0));
+	EXPECT_OK(rsm_memseg_import_disconnect(near));
+	EXPECT_OK(rsm_release_controller(c));
+}
+
 #else
 
 TEST_F(imp, connect_twice)
