@@ -141,6 +141,7 @@ numbers_are_checked()
 		refuses '"9" is no rebind-timeout-ms' rdma0 --rebind 9 &&
 		refuses '"4097" is no max-connections' rdma0 --max 4097 &&
 		refuses '"65535" is no copy-window' rdma0 --copy 65535 &&
+		refuses '"1048577" is no copy-window' rdma0 -W 1048577 &&
 		refuses 'node-id is given twice' rdma0 -n 1 -n 2
 }
 
@@ -298,6 +299,18 @@ a_controller_is_as_it_was_asked_for()
 		has "$tmp/out" '^loopback ' '^rdma7 *4294967294 ' &&
 		status 0 rsmctl controller remove rdma7 && no_controller &&
 		wrong 1 'there is no rdma7' rsmctl controller remove rdma7
+}
+
+letters_stand_for_options()
+{
+	fresh || return
+	status 0 rsmctl controller add rdma7 -a "$NOWHERE" -n 5 -t -w -K 60000 \
+		-R 60000 -m 1 -W 131072 &&
+		value_is rdma7/node_id 5 && value_is rdma7/trusted 1 &&
+		value_is rdma7/keepalive_ms 60000 &&
+		value_is rdma7/rebind_timeout_ms 60000 &&
+		value_is rdma7/max_connections 1 &&
+		value_is rdma7/copy_window 131072 && clean
 }
 
 an_address_that_nobody_has_is_a_failure()
@@ -506,6 +519,23 @@ a_controller_listens()
 		status 0 rsmctl controller remove rdma0 && nothing_left
 }
 
+# The second of them waits until the first one is gone.
+a_port_is_for_one_controller()
+{
+	fresh && device || return
+	status 0 rsmctl controller add rdma0 -a "$ADDRESS" -n 1 -t &&
+		wrong 1 "cannot listen at $ADDRESS:7760, as rdma0 does: .*port" \
+			rsmctl controller add rdma1 -a "$ADDRESS" -n 1 -t &&
+		[ ! -e "$ROOT/rdma1" ] && adds rdma1 -n 1 -a "$ADDRESS" &&
+		has "$tmp/out" "waits until it can listen at $ADDRESS:7760" &&
+		value_is rdma1/state waiting && status 0 rsmctl doctor &&
+		has "$tmp/out" "rdma1 cannot listen at $ADDRESS:7760, .*$DEVICE" \
+			'> .*another port.*rdma resource show cm_id' &&
+		rdma resource show cm_id | grep "$ADDRESS:7760" &&
+		status 0 rsmctl controller remove rdma0 &&
+		eventually value_is rdma1/state listening && clean
+}
+
 addresses_that_there_are_are_told()
 {
 	fresh && device || return
@@ -703,7 +733,12 @@ who_does_not_answer_is_told()
 	itself || return
 	status 0 rsmctl node add 2 -a "${ADDRESS%.*}.99" &&
 		wrong 1 'to 0x400001 of node 2: that does not answer' \
-			rsmctl import -c rdma0 0x400001 && no_controller_remains
+			rsmctl import -c rdma0 0x400001 &&
+		status 0 rsmctl doctor &&
+		has "$tmp/out" \
+			'^warning  *rdma  *1 of 1 node cannot .*: 2 of rdma0 at ' \
+			'> .*UDP port 4791.*listens.*knows this.*same key$' &&
+		no_controller_remains
 }
 
 a_connection_that_is_cut_is_told()
@@ -717,7 +752,7 @@ a_connection_that_is_cut_is_told()
 		status 0 rsmctl controller remove --force rdma0 || return
 	wait "$waiter"
 	is status "$?" 1 &&
-		has "$tmp/wait" 'ended the segment, or its node does not' &&
+		has "$tmp/wait" 'ended the segment, or a controller' &&
 		unshare && nothing_left
 }
 
@@ -726,7 +761,7 @@ judge_all what_can_be_done_is_checked names_are_checked addresses_are_checked \
 	a_missing_file_is_told all_see_what_there_is \
 	nothing_is_to_be_seen_without_the_module a_missing_module_is_told \
 	the_module_is_loaded_and_configfs_mounted only_root_adds_and_removes \
-	a_controller_is_as_it_was_asked_for \
+	a_controller_is_as_it_was_asked_for letters_stand_for_options \
 	an_address_that_nobody_has_is_a_failure keys_come_from_files \
 	keys_that_are_none_are_refused nodes_are_added_and_removed \
 	of_several_controllers_one_has_to_be_named \
@@ -735,7 +770,8 @@ judge_all what_can_be_done_is_checked names_are_checked addresses_are_checked \
 	what_differs_from_the_file_is_left_and_told \
 	a_bad_line_keeps_no_other_from_being_done \
 	one_that_is_not_enabled_is_told doctor_tells_who_waits \
-	a_controller_listens addresses_that_there_are_are_told \
+	a_controller_listens a_port_is_for_one_controller \
+	addresses_that_there_are_are_told \
 	places_are_checked a_node_is_chosen_if_there_is_one \
 	files_and_pipes_come_from_a_node each_controller_has_its_own \
 	rights_are_those_of_numbers followers_see_a_rebind_from_afar \

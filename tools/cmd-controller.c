@@ -48,9 +48,9 @@ static void print_usage(void)
 	       "  -n, --node-id N            number of this machine\n"
 	       "  -k, --key-file FILE        has the secret that nodes share (\"-\": stdin)\n"
 	       "  -t, --trusted              nodes need no secret\n"
-	       "  -K, --keepalive-ms N       how often it is tried whether a node is there\n"
+	       "  -K, --keepalive-ms N       after so long without a sign of life one is asked for\n"
 	       "  -R, --rebind-timeout-ms N  how long a rebind waits for an importer\n"
-	       "  -m, --max-connections N    most connections from other nodes\n"
+	       "  -m, --max-connections N    most imports by other nodes, and as many made here\n"
 	       "  -W, --copy-window BYTES    of a copy, on the way at once\n"
 	       "  -w, --wait                 there need be no such RDMA device yet\n\n"
 	       "  -f, --force                of remove: also with nodes and connections\n"
@@ -247,8 +247,8 @@ static int controller_main(int argc, char **argv)
 	struct request request = { };
 	int opt, status;
 
-	while ((opt = getopt_long(argc, argv, "a:n:k:tK:R:m:wfjh", long_options,
-				  NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "a:n:k:tK:R:m:W:wfjh",
+				  long_options, NULL)) != -1) {
 		if (opt == 'h') {
 			print_usage();
 			return 0;

@@ -121,6 +121,55 @@ static bool does_listen(const struct rdma_controller *controller)
 	return !is_waiting(controller->name);
 }
 
+static bool listens_at(const char *name, const struct rdma_address *address)
+{
+	struct rdma_address has;
+	char text[RDMA_TEXT_MAX];
+
+	return rdma_read(name, "state", text) && !strcmp(text, "listening") &&
+	       rdma_read(name, "address", text) &&
+	       rdma_parse_address(text, &has) &&
+	       rdma_same_address(&has, address);
+}
+
+/* The controller that has the address and its port. Returns false if none has. */
+static bool find_listener(const struct rdma_address *address,
+			  char name[RDMA_NAME_MAX])
+{
+	struct rdma_names names;
+	bool found = false;
+	unsigned int i;
+
+	rdma_list("", &names);
+	for (i = 0; i < names.count && !found; i++) {
+		found = listens_at(names.name[i], address);
+		if (found)
+			snprintf(name, RDMA_NAME_MAX, "%.15s", names.name[i]);
+	}
+	rdma_free(&names);
+	return found;
+}
+
+/*
+ * There is a device: then it is the port, which is one of RDMA and not of TCP,
+ * or another network namespace has the device, with an interface of the same
+ * name. The kernel's log has nothing of either.
+ */
+static void tell_why_not_bound(const struct rdma_from *from,
+			       const struct rdma_address *address,
+			       const char *device)
+{
+	char text[RDMA_ADDRESS_MAX], name[RDMA_NAME_MAX];
+
+	rdma_address_text(text, address);
+	if (find_listener(address, name))
+		rdma_error(from, "cannot listen at %s, as %s does: give it another port, or \"rsmctl controller remove %s\" first",
+			   text, name, name);
+	else
+		rdma_error(from, "cannot listen at %s, though the RDMA device %s has the address: give it another port, if something else has that (\"rdma resource show cm_id\"); if \"rdma link\" shows no netdev of %s, that belongs to another network namespace: add the controller there",
+			   text, device, device);
+}
+
 static void tell_why_waiting(const struct rdma_from *from,
 			     const struct rdma_address *address)
 {
@@ -132,14 +181,23 @@ static void tell_why_waiting(const struct rdma_from *from,
 	if (!rdma_has_device())
 		rdma_error(from, "there is no RDMA device: load its driver or, for one over the Ethernet interface eth0, \"rdma link add rxe0 type rxe netdev eth0\"; or let it wait for one, with --wait");
 	else if (rdma_find_device(address, device))
-		rdma_error(from, "cannot listen at %s, though the RDMA device %s has the address: see the kernel's log (dmesg)",
-			   text, device);
+		tell_why_not_bound(from, address, device);
 	else if (*others)
 		rdma_error(from, "no RDMA device has the address %s, but they have: %s; or let it wait for one, with --wait",
 			   text, others);
 	else
 		rdma_error(from, "no RDMA device has the address %s, or any: give one to its network interface, as with \"ip address add\"; or let it wait for that, with --wait",
 			   text);
+}
+
+static const char *spell_state(bool listens, const struct rdma_address *address)
+{
+	char device[RDMA_DEVICE_MAX];
+
+	if (listens)
+		return "listens at";
+	return rdma_find_device(address, device) ?
+	       "waits until it can listen at" : "waits for an RDMA device with";
 }
 
 /* Returns false if it cannot be left as it is. */
@@ -157,7 +215,7 @@ static bool check_state(const struct rdma_from *from,
 	}
 	printf("%s: node %" PRIu32 ", %s %s\n", controller->name,
 	       controller->number[RDMA_NODE_ID],
-	       listens ? "listens at" : "waits for an RDMA device with",
+	       spell_state(listens, &controller->address),
 	       rdma_address_text(text, &controller->address));
 	return true;
 }

@@ -131,6 +131,8 @@ const char *share_end(const struct share_import *imp)
 {
 	if (share_is_unreachable(imp))
 		return "the exporter's node does not answer any more";
+	if (imp->remote)
+		return "the exporter has ended the segment, or a controller was removed";
 	return "the exporter has ended the segment";
 }
 
