@@ -28,7 +28,8 @@ INSTALL_DIR := updates
 SUBMAKE_ARGS = prefix=$(prefix) DESTDIR=$(DESTDIR) RSMCTL_VERSION=$(RSMCTL_VERSION)
 sub = +$(Q)$(MAKE) -C $(1) O=$(CURDIR)/build/$(1) $(SUBMAKE_ARGS) $(2)
 
-.PHONY: all help modules test-modules lib tools selftests examples setup kernels \
+.PHONY: all help modules test-modules lib tools selftests remote-suites \
+	examples setup kernels \
 	check check-all check-model check-mutants check-rdma demo demo-rdma bench \
 	bench-rdma lint deb install install-module install-user uninstall \
 	dkms-install dkms-build dkms-uninstall \
@@ -129,8 +130,13 @@ check-all: lint check-model
 check-model:
 	@selftests/model
 
+# Suites for controllers to other machines
+remote-suites: lib setup
+	+$(Q)$(MAKE) -C selftests O=$(CURDIR)/build/selftests remote \
+		KSFT=$(CACHE)/linux/tools/testing/selftests
+
 check-mutants: setup
-	$(Q)$(MAKE) lib selftests
+	$(Q)$(MAKE) lib selftests remote-suites
 	@selftests/vm/mutants
 
 # What is tested with RDMA of them, or of all there are
@@ -139,9 +145,7 @@ RDMA_KERNELS := $(filter-out debug-% %-rt,$(if $(filter file, \
 check-rdma: RSM_KERNELS := $(RDMA_KERNELS)
 check-rdma: kernels
 	@echo '== building'
-	$(Q)$(MAKE) lib tools
-	+$(Q)$(MAKE) -C selftests O=$(CURDIR)/build/selftests remote \
-		KSFT=$(CACHE)/linux/tools/testing/selftests
+	$(Q)$(MAKE) lib tools remote-suites
 	$(Q)set -e; for kernel in $(RDMA_KERNELS); do \
 		$(MAKE) test-modules KDIR=$$(realpath $(CACHE)/kernels/$$kernel/build); \
 	done
