@@ -19,7 +19,7 @@
 #define COMPLETION_EVERY (RSM_RDMA_SENDS / 2)
 
 /* Messages are counted modulo 2^32. */
-static_assert(!(RSM_RDMA_SENDS & (RSM_RDMA_SENDS - 1)));
+static_assert((1ULL << 32) % RSM_RDMA_SENDS == 0);
 
 /* Length of each type of message in bytes, 0 if there is no such type */
 static const u16 lengths[] = {
