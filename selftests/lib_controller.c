@@ -86,12 +86,7 @@ TEST_F(lib, controller_attr)
 	/* 1, 2, 4 and 8 bytes */
 	EXPECT_EQ(0xf, attr.attr_direct_access_sizes);
 	EXPECT_EQ(0xf, attr.attr_atomic_sizes);
-	EXPECT_EQ(0, attr.attr_max_export_segment_size);
-	EXPECT_EQ(0, attr.attr_tot_export_segment_size);
-	EXPECT_EQ(0, attr.attr_max_export_segments);
-	EXPECT_EQ(0, attr.attr_max_import_map_size);
-	EXPECT_EQ(0, attr.attr_tot_import_map_size);
-	EXPECT_EQ(0, attr.attr_max_import_segments);
+	expect_no_limits(_metadata, &attr);
 }
 
 /* It has neither mappings nor other nodes. */

@@ -86,12 +86,7 @@ TEST_F(lib, controller_attr)
 	EXPECT_EQ(0, attr.attr_direct_access_sizes);
 	EXPECT_EQ(8, attr.attr_atomic_sizes);
 	EXPECT_EQ(page / 1024, attr.attr_page_size);
-	EXPECT_EQ(0, attr.attr_max_export_segment_size);
-	EXPECT_EQ(0, attr.attr_tot_export_segment_size);
-	EXPECT_EQ(0, attr.attr_max_export_segments);
-	EXPECT_EQ(0, attr.attr_max_import_map_size);
-	EXPECT_EQ(0, attr.attr_tot_import_map_size);
-	EXPECT_EQ(0, attr.attr_max_import_segments);
+	expect_no_limits(_metadata, &attr);
 }
 
 /* rsm_memseg_lock(), rsm_memseg_unlock(): not for another machine */

@@ -358,6 +358,18 @@ static inline bool is_a_phrase(const char *text, size_t max)
 	return size >= 5 && size < max && text[size - 1] != '.';
 }
 
+/* Of a controller that limits neither segments nor their number */
+static inline void expect_no_limits(struct __test_metadata *_metadata,
+				    const rsmapi_controller_attr_t *attr)
+{
+	EXPECT_EQ(0, attr->attr_max_export_segment_size);
+	EXPECT_EQ(0, attr->attr_tot_export_segment_size);
+	EXPECT_EQ(0, attr->attr_max_export_segments);
+	EXPECT_EQ(0, attr->attr_max_import_map_size);
+	EXPECT_EQ(0, attr->attr_tot_import_map_size);
+	EXPECT_EQ(0, attr->attr_max_import_segments);
+}
+
 /* Files in the place of those of the system, for this process only */
 
 #define SEGMENTID_FILE "/etc/rsm/rsm.segmentid"

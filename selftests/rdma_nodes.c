@@ -7,7 +7,6 @@
 #include "rdma_utils.h"
 
 #include <pthread.h>
-#include <sys/wait.h>
 
 #include "rdma_serve.h"
 
@@ -132,16 +131,6 @@ static bool has_followed(void)
 	return !unlink("/tmp/followed");
 }
 
-/* How it ends, or -1 */
-static int status_of(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return -1;
-	return WEXITSTATUS(status);
-}
-
 TEST_F_TIMEOUT(nodes, both_answer, 300)
 {
 	__u32 node;
@@ -233,7 +222,7 @@ TEST_F_TIMEOUT(nodes, exporter_is_killed, 300)
 	EXPECT_LE(0, time_of_death(fd, false));
 	EXPECT_EQ(-ECONNABORTED, get_word(fd, 0));
 	EXPECT_TRUE(state_is(fd, "aborted"));
-	EXPECT_EQ(0, status_of(follower));
+	EXPECT_EQ(0, rsm_wait_child(follower));
 	EXPECT_OK(close(fd));
 	/* Another one takes its place. */
 	fd = connect_to(&self->scene, 2, ANSWER_MS);
@@ -285,7 +274,7 @@ TEST_F_TIMEOUT(nodes, node_dies, 300)
 	EXPECT_LE(0, ms);
 	EXPECT_GE(IDLE_MS, ms);
 	EXPECT_TRUE(state_is(idle, "unreachable"));
-	EXPECT_EQ(1, status_of(follower));
+	EXPECT_EQ(1, rsm_wait_child(follower));
 	EXPECT_TRUE(config_is("rdma0/nodes/3", "state", "unreachable"));
 	EXPECT_EQ(-ECONNABORTED, get_word(busy, 0));
 	EXPECT_EQ(-ECONNABORTED, get_word(idle, 0));
